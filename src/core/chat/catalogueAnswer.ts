@@ -1,0 +1,127 @@
+import type { Catalogue, Pattern, Topic } from '../catalogue/catalogue.ts';
+import { fenced } from '../catalogue/markdown.ts';
+import type { CatalogueSearch } from '../catalogue/search.ts';
+import type { WorkspaceFacts } from '../workspace/goModule.ts';
+import type { Command } from './commands.ts';
+import { decisionRecord } from './decisionRecord.ts';
+
+/** A question to the catalogue. */
+export interface Question {
+  readonly command: Command | undefined;
+  readonly request: string;
+  readonly facts: WorkspaceFacts;
+  /** The date that a decision record carries, as YYYY-MM-DD. */
+  readonly today: string;
+}
+
+/** An answer put together without a language model. */
+export interface CatalogueAnswer {
+  readonly markdown: string;
+  /** The entries it was put together from, best first. */
+  readonly entries: readonly (Pattern | Topic)[];
+}
+
+const MAX_ENTRIES = 5;
+
+/** The entries that answer a question: by its own words, else those that the command most often needs. */
+export function entriesFor(
+  question: Pick<Question, 'command' | 'request'>,
+  catalogue: Catalogue,
+  search: CatalogueSearch,
+): (Pattern | Topic)[] {
+  const found = search.find(question.request, MAX_ENTRIES).map(({ entry }) => entry);
+  if (found.length > 0 || question.command === undefined) {
+    return found;
+  }
+  return question.command.topics.flatMap((name) => catalogue.entries.get(name) ?? []).slice(0, MAX_ENTRIES);
+}
+
+/**
+ * Answers from the catalogue alone: the best matching patterns and topics with when to use them and what they cost,
+ * the code of the best pattern, and what an answer to the command has to settle. The same question always gets the
+ * same answer.
+ */
+export function catalogueAnswer(question: Question, catalogue: Catalogue, search: CatalogueSearch): CatalogueAnswer {
+  const { command } = question;
+  if (command?.name === 'pattern' && question.request.trim() === '') {
+    return { markdown: `${NO_AI}\n\n${listOfPatterns(catalogue)}`, entries: [] };
+  }
+  const entries = entriesFor(question, catalogue, search);
+  if (entries.length === 0) {
+    return { markdown: nothingFound(catalogue), entries };
+  }
+  if (command?.name === 'decide') {
+    const record = decisionRecord(question, entries);
+    return { markdown: `${NO_AI}\n\n${fenced(record, 'markdown')}\n\n${HOW_TO_GO_ON}`, entries };
+  }
+  const best = entries[0];
+  const firstPattern = entries.find((entry) => entry.kind === 'pattern');
+  const parts = [
+    NO_AI,
+    ...entries.slice(0, 3).map((entry) => (entry.kind === 'pattern' ? patternPart(entry) : topicPart(entry))),
+  ];
+  const rest = entries.slice(3);
+  if (rest.length > 0) {
+    parts.push(['**Also look at**', ...rest.map((entry) => `- **${entry.title}**: ${entry.summary}`)].join('\n'));
+  }
+  if (firstPattern && (firstPattern === best || command?.name === 'pattern')) {
+    parts.push(codePart(firstPattern));
+  }
+  if (command && command.outline.length > 0 && command.name !== 'pattern') {
+    parts.push(outlinePart(command, question.facts));
+  }
+  parts.push(HOW_TO_GO_ON);
+  return { markdown: parts.join('\n\n'), entries };
+}
+
+const NO_AI = '*From the Go Architect catalogue: no AI was used.*';
+const HOW_TO_GO_ON =
+  '*For an answer that weighs your own case, pick a language model in the model picker below and ask again.*';
+
+function nothingFound(catalogue: Catalogue): string {
+  const titles = catalogue.patterns.map(({ title }) => title.toLowerCase());
+  return [
+    NO_AI,
+    `Nothing in the catalogue answers that: it knows ${titles.length} architecture patterns for Go services (${titles.join(', ')}) and ${catalogue.topics.length} topics of service design.`,
+    'Name one of them, use a command such as `/design` or `/resilience`, or pick a language model below for a question in your own words.',
+  ].join('\n\n');
+}
+
+function listOfPatterns(catalogue: Catalogue): string {
+  const byCategory = Map.groupBy(catalogue.patterns, ({ category }) => category);
+  const lists = [...byCategory].map(([category, patterns]) =>
+    [
+      `**${category}**`,
+      ...patterns.map((pattern) => `- **${pattern.title}** (\`${pattern.prefix}\`): ${pattern.summary}`),
+    ].join('\n'),
+  );
+  return [...lists, 'Ask for one with `/pattern circuit breaker`, or type its prefix in a Go file.'].join('\n\n');
+}
+
+function patternPart(pattern: Pattern): string {
+  const parts = [`### ${pattern.title}`, pattern.summary];
+  for (const heading of ['When to use', 'When not to use', 'Trade-offs'] as const) {
+    const text = pattern.sections.get(heading);
+    if (text) {
+      parts.push(`**${heading}**\n\n${text}`);
+    }
+  }
+  const libraries = pattern.libraries.length === 0 ? 'Standard library only' : `Uses ${pattern.libraries.join(', ')}`;
+  parts.push(`Insert it: type \`${pattern.prefix}\` in a Go file. ${libraries}, Go ${pattern.goVersion} or newer.`);
+  return parts.join('\n\n');
+}
+
+function topicPart(topic: Topic): string {
+  const decide = topic.sections.get('Decide') ?? topic.body;
+  return [`### ${topic.title}`, topic.summary, decide].join('\n\n');
+}
+
+function codePart(pattern: Pattern): string {
+  return [`### Code: ${pattern.title.toLowerCase()}`, fenced(pattern.source, 'go')].join('\n\n');
+}
+
+function outlinePart(command: Command, facts: WorkspaceFacts): string {
+  const modules = facts.modules.map(({ path, packages }) => `\`${path}\` (${packages.length} packages)`);
+  const about = modules.length === 0 ? '' : ` for ${modules.slice(0, 3).join(', ')}`;
+  return [`### What to settle${about}`, ...command.outline.map((line) => `- [ ] ${line}`)].join('\n');
+}

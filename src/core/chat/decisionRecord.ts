@@ -1,0 +1,87 @@
+import type { Pattern, Topic } from '../catalogue/catalogue.ts';
+import type { Question } from './catalogueAnswer.ts';
+
+/**
+ * Fills in a decision record in the form of MADR 4 (https://adr.github.io/madr/) from what the catalogue knows: the
+ * options that the request names (or else the matching entries), their consequences, and how to confirm the outcome.
+ * It decides nothing: the outcome names the option that the catalogue puts first, as proposed.
+ * @param entries the catalogue's entries that match the request, best first; at least one.
+ */
+export function decisionRecord(question: Question, entries: readonly (Pattern | Topic)[]): string {
+  const options = optionsOf(question.request);
+  const named = options.length > 1 ? options : entries.slice(0, 3).map(({ title }) => title);
+  const best = entries[0];
+  const title = sentence(question.request) || `Use ${(best?.title ?? 'the proposed design').toLowerCase()}`;
+  const outline = question.command?.outline ?? [];
+  const modules = question.facts.modules.map(
+    ({ path, goVersion }) => `\`${path}\`${goVersion ? ` (Go ${goVersion})` : ''}`,
+  );
+  return [
+    `---\nstatus: proposed\ndate: ${question.today}\n---`,
+    `# ${title}`,
+    '## Context and Problem Statement',
+    [
+      modules.length > 0 ? `This is decided for ${modules.join(', ')}.` : 'The workspace holds no Go module yet.',
+      best?.summary ?? '',
+    ].join(' '),
+    '## Decision Drivers',
+    list(
+      outline.length > 0 ? outline : ['Load, data and consistency', 'Cost of running it', 'What happens when it fails'],
+    ),
+    '## Considered Options',
+    list(named),
+    '## Decision Outcome',
+    options.length > 1
+      ? `Not chosen yet. What decides between them:\n\n${decides(entries)}`
+      : `Proposed: ${named[0]}. What speaks for it:\n\n${decides(entries)}`,
+    '### Consequences',
+    consequences(entries),
+    '### Confirmation',
+    confirmation(entries),
+    '## More Information',
+    list(entries.map(({ title, summary }) => `${title}: ${summary}`)),
+  ].join('\n\n');
+}
+
+/** The alternatives in "Kafka or NATS", "gRPC vs. REST", "outbox, CDC or dual write"; empty if it names none. */
+export function optionsOf(request: string): string[] {
+  const text = request.split(/[?.!]\s|[?.!]$|\n/)[0] ?? '';
+  if (!/\b(or|vs\.?|versus)\b/i.test(text)) {
+    return [];
+  }
+  return text
+    .replace(/^.*?\b(?:between|use|choose|pick|adopt|take|prefer)\s+/i, '')
+    .replace(/\s+\b(?:for|in|on|to|when|as|with|because|behind|at)\b.*$/i, '')
+    .split(/\s*,\s*(?:or\s+)?|\s+(?:or|vs\.?|versus)\s+/i)
+    .map((option) => option.trim())
+    .filter((option) => option !== '' && option.split(/\s+/).length <= 5)
+    .map((option) => option[0]?.toUpperCase() + option.slice(1));
+}
+
+function sentence(request: string): string {
+  const first = (request.trim().split(/\n/)[0] ?? '').replace(/[?.!\s]+$/, '');
+  return first === '' ? '' : `${first[0]?.toUpperCase()}${first.slice(1, 120)}`;
+}
+
+function decides(entries: readonly (Pattern | Topic)[]): string {
+  const [best] = entries;
+  return best?.sections.get('Decide') ?? best?.sections.get('When to use') ?? best?.summary ?? '';
+}
+
+function consequences(entries: readonly (Pattern | Topic)[]): string {
+  const texts = entries
+    .slice(0, 2)
+    .flatMap((entry) => entry.sections.get('Trade-offs') ?? entry.sections.get('How it fails') ?? []);
+  return texts.join('\n\n') || 'Name what gets harder, and who pays for it.';
+}
+
+function confirmation(entries: readonly (Pattern | Topic)[]): string {
+  const tests = entries
+    .slice(0, 2)
+    .flatMap((entry) => entry.sections.get('Test that settles it') ?? entry.sections.get('Observe') ?? []);
+  return tests.join('\n\n') || 'Name the test or the metric that shows that the decision holds.';
+}
+
+function list(items: readonly string[]): string {
+  return items.map((item) => `- ${item}`).join('\n');
+}

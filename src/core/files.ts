@@ -1,0 +1,35 @@
+/** What stands at a path. A symbolic link says so whatever it points to. */
+export type FileKind = 'file' | 'folder' | 'link' | 'other';
+
+/** A path exists where something was to be created. */
+export class FileExistsError extends Error {
+  override readonly name = 'FileExistsError';
+}
+
+/**
+ * The files below one folder. Paths are relative to that folder, with forward slashes and without "." or "..".
+ * Adapters implement it for local disks, remote and virtual file systems, tests in memory.
+ */
+export interface Files {
+  /** What stands at the path, or undefined if nothing does. "" is the folder itself. */
+  kind(path: string): Promise<FileKind | undefined>;
+  /** Text of a file, or undefined if there is no such file. */
+  read(path: string): Promise<string | undefined>;
+  /**
+   * Creates a file; never changes one that exists.
+   * @throws FileExistsError if anything stands at the path.
+   */
+  create(path: string, text: string): Promise<void>;
+  /** Creates one folder whose parent exists. @throws FileExistsError if anything stands at the path. */
+  createFolder(path: string): Promise<void>;
+  /** Deletes a file. */
+  remove(path: string): Promise<void>;
+  /** Deletes a folder if it is empty; says whether it did. */
+  removeFolderIfEmpty(path: string): Promise<boolean>;
+}
+
+/** The folders above a path, outermost first: "a/b/c.go" -> ["a", "a/b"]. */
+export function foldersAbove(path: string): string[] {
+  const parts = path.split('/').slice(0, -1);
+  return parts.map((_, index) => parts.slice(0, index + 1).join('/'));
+}
