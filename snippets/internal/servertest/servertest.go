@@ -1,0 +1,60 @@
+// Package servertest connects tests to the real servers that
+// DATABASE_URL, REDIS_URL and NATS_URL name.
+package servertest
+
+import (
+	"context"
+	"crypto/rand"
+	"database/sql"
+	"os"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/stdlib"
+)
+
+// URL returns the value of variable. Without one the test is skipped, or fails
+// in CI, where the servers must be there.
+func URL(t testing.TB, variable string) string {
+	t.Helper()
+	url := os.Getenv(variable)
+	if url == "" {
+		if os.Getenv("CI") == "true" {
+			t.Fatalf("%s is not set", variable)
+		}
+		t.Skipf("%s is not set: run through scripts/services.mjs", variable)
+	}
+	return url
+}
+
+// Postgres opens a pool on an empty schema of its own, which ends with the test.
+func Postgres(t testing.TB) *sql.DB {
+	t.Helper()
+	config, err := pgx.ParseConfig(URL(t, "DATABASE_URL"))
+	if err != nil {
+		t.Fatal("DATABASE_URL is not valid") // the error would show the password
+	}
+	schema := "test_" + rand.Text()[:12]
+	admin := stdlib.OpenDB(*config)
+	t.Cleanup(func() {
+		exec(t, admin, "DROP SCHEMA "+pgx.Identifier{schema}.Sanitize()+" CASCADE")
+		admin.Close()
+	})
+	exec(t, admin, "CREATE SCHEMA "+pgx.Identifier{schema}.Sanitize())
+
+	config.RuntimeParams["search_path"] = pgx.Identifier{schema}.Sanitize()
+	db := stdlib.OpenDB(*config)
+	db.SetMaxOpenConns(20)
+	t.Cleanup(func() { db.Close() })
+	return db
+}
+
+func exec(t testing.TB, db *sql.DB, statement string) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	defer cancel()
+	if _, err := db.ExecContext(ctx, statement); err != nil {
+		t.Fatal(err)
+	}
+}
