@@ -57,8 +57,14 @@ export function stringField(document: MarkdownDocument, key: string): string {
 /** Reads a list of strings; a missing key is an empty list. */
 export function stringList(document: MarkdownDocument, key: string): readonly string[] {
   const value = document.data[key] ?? [];
-  if (!Array.isArray(value) || !value.every((item) => typeof item === 'string')) {
+  if (!Array.isArray(value)) {
     throw new FrontMatterError(`${document.path}: "${key}" must be a list of strings`);
+  }
+  const wrong = value.find((item) => typeof item !== 'string');
+  if (wrong !== undefined) {
+    throw new FrontMatterError(
+      `${document.path}: "${key}" holds ${JSON.stringify(wrong)}, which must be a string: quote it`,
+    );
   }
   return value;
 }

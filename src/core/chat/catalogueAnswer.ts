@@ -98,6 +98,11 @@ function listOfPatterns(catalogue: Catalogue): string {
   return [...lists, 'Ask for one with `/pattern circuit breaker`, or type its prefix in a Go file.'].join('\n\n');
 }
 
+/** A pattern with its tested source, as the catalogue shows it. */
+export function patternEntry(pattern: Pattern): string {
+  return `${patternPart(pattern)}\n\n${codePart(pattern)}`;
+}
+
 function patternPart(pattern: Pattern): string {
   const parts = [`### ${pattern.title}`, pattern.summary];
   for (const heading of ['When to use', 'When not to use', 'Trade-offs'] as const) {

@@ -1,0 +1,62 @@
+import * as vscode from 'vscode';
+import { catalogueAnswer } from '../core/chat/catalogueAnswer.ts';
+import { parseModelRequest } from '../core/chat/modelRequest.ts';
+import type { ExtensionAssets } from './assets.ts';
+import { today } from './today.ts';
+import { readWorkspaceFacts } from './workspaceFacts.ts';
+
+/** Vendor of the model that answers without AI. */
+export const CATALOGUE_VENDOR = 'go-architect';
+
+const SETTING = 'goArchitect.catalogueModel.enabled';
+
+const MODEL: vscode.LanguageModelChatInformation = {
+  id: 'catalogue',
+  name: 'Go Architect catalogue (no AI)',
+  family: 'go-architect-catalogue',
+  version: '1',
+  detail: 'offline',
+  tooltip: 'Answers from the Go Architect catalogue, with no account, no network and no AI.',
+  maxInputTokens: 64_000,
+  maxOutputTokens: 16_000,
+  // Agent mode, the default, lists only models that can call tools. This one is never given a reason to.
+  capabilities: { toolCalling: true },
+};
+
+/** Registers the model that answers from the catalogue, so that @go-architect works without an account. */
+export function registerCatalogueModel(assets: ExtensionAssets): vscode.Disposable[] {
+  const changed = new vscode.EventEmitter<void>();
+  const provider: vscode.LanguageModelChatProvider = {
+    onDidChangeLanguageModelChatInformation: changed.event,
+    provideLanguageModelChatInformation: () =>
+      vscode.workspace.getConfiguration().get<boolean>(SETTING, true) ? [MODEL] : [],
+    async provideLanguageModelChatResponse(_model, messages, _options, progress, token) {
+      const [{ catalogue, commands, search }, facts] = await Promise.all([
+        assets.knowledge(),
+        readWorkspaceFacts(token),
+      ]);
+      const last = messages.findLast(({ role }) => role === vscode.LanguageModelChatMessageRole.User);
+      const { command, request } = parseModelRequest(textOf(last?.content ?? []));
+      const question = { command: commands.get(command ?? ''), request, facts, today: today() };
+      if (!token.isCancellationRequested) {
+        progress.report(new vscode.LanguageModelTextPart(catalogueAnswer(question, catalogue, search).markdown));
+      }
+    },
+    // About four characters to a token in English and Go.
+    provideTokenCount: async (_model, text) =>
+      Math.ceil((typeof text === 'string' ? text : textOf(text.content)).length / 4),
+  };
+  return [
+    changed,
+    vscode.lm.registerLanguageModelChatProvider(CATALOGUE_VENDOR, provider),
+    vscode.workspace.onDidChangeConfiguration((event) => {
+      if (event.affectsConfiguration(SETTING)) {
+        changed.fire();
+      }
+    }),
+  ];
+}
+
+function textOf(content: readonly unknown[]): string {
+  return content.map((part) => (part instanceof vscode.LanguageModelTextPart ? part.value : '')).join('');
+}

@@ -1,0 +1,91 @@
+import * as vscode from 'vscode';
+import { FileExistsError, type FileKind, type Files } from '../core/files.ts';
+
+/** What only one of the two extension hosts can do. */
+export interface Platform {
+  /** Creates a file on a local disk, failing with FileExistsError if it exists; absent in the browser. */
+  readonly createLocalFile?: (uri: vscode.Uri, content: Uint8Array) => Promise<void>;
+}
+
+/** The files below a folder of any file system that VS Code knows: local, remote or virtual. */
+export class FolderFiles implements Files {
+  readonly #root: vscode.Uri;
+  readonly #platform: Platform;
+
+  constructor(root: vscode.Uri, platform: Platform) {
+    this.#root = root;
+    this.#platform = platform;
+  }
+
+  async kind(path: string): Promise<FileKind | undefined> {
+    const stat = await orUndefined(vscode.workspace.fs.stat(this.#uri(path)));
+    if (stat === undefined) {
+      return undefined;
+    }
+    // The chosen folder itself may be a link: the user chose it. Below it, a link could lead out.
+    if (path !== '' && stat.type & vscode.FileType.SymbolicLink) {
+      return 'link';
+    }
+    if (stat.type & vscode.FileType.Directory) {
+      return 'folder';
+    }
+    return stat.type & vscode.FileType.File ? 'file' : 'other';
+  }
+
+  async read(path: string): Promise<string | undefined> {
+    const bytes = await orUndefined(vscode.workspace.fs.readFile(this.#uri(path)));
+    return bytes === undefined ? undefined : new TextDecoder().decode(bytes);
+  }
+
+  async create(path: string, text: string): Promise<void> {
+    const uri = this.#uri(path);
+    const content = new TextEncoder().encode(text);
+    if (uri.scheme === 'file' && this.#platform.createLocalFile) {
+      await this.#platform.createLocalFile(uri, content);
+      return;
+    }
+    await this.#refuseExisting(path);
+    await vscode.workspace.fs.writeFile(uri, content);
+  }
+
+  async createFolder(path: string): Promise<void> {
+    await this.#refuseExisting(path);
+    await vscode.workspace.fs.createDirectory(this.#uri(path));
+  }
+
+  async remove(path: string): Promise<void> {
+    await vscode.workspace.fs.delete(this.#uri(path));
+  }
+
+  async removeFolderIfEmpty(path: string): Promise<boolean> {
+    const uri = this.#uri(path);
+    if ((await vscode.workspace.fs.readDirectory(uri)).length > 0) {
+      return false;
+    }
+    await vscode.workspace.fs.delete(uri, { recursive: false });
+    return true;
+  }
+
+  async #refuseExisting(path: string): Promise<void> {
+    if ((await this.kind(path)) !== undefined) {
+      throw new FileExistsError(`${path} exists`);
+    }
+  }
+
+  #uri(path: string): vscode.Uri {
+    return path === '' ? this.#root : vscode.Uri.joinPath(this.#root, ...path.split('/'));
+  }
+}
+
+/** Nothing stands there; every other fault (no permission, no connection) is thrown. */
+async function orUndefined<T>(operation: Thenable<T>): Promise<T | undefined> {
+  try {
+    return await operation;
+  } catch (error) {
+    const code = error instanceof vscode.FileSystemError ? error.code : '';
+    if (code === 'FileNotFound' || code === 'FileNotADirectory' || code === 'FileIsADirectory') {
+      return undefined;
+    }
+    throw error;
+  }
+}
