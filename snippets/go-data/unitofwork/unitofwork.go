@@ -85,11 +85,7 @@ func runTx(ctx context.Context, db *sql.DB, opts TxOptions, fn func(context.Cont
 		return false, fmt.Errorf("begin: %w", err)
 	}
 
-	ending := false
-	defer func() { // runs on panic and runtime.Goexit too, and lets both go on
-		if ending {
-			return
-		}
+	defer func() { // runs on panic and runtime.Goexit too, and lets both go on; after COMMIT it does nothing
 		defer time.AfterFunc(opts.EndTimeout, cancel).Stop()
 		if rollbackErr := tx.Rollback(); rollbackErr != nil && !errors.Is(rollbackErr, sql.ErrTxDone) {
 			err = errors.Join(err, fmt.Errorf("rollback: %w", rollbackErr))
@@ -104,7 +100,6 @@ func runTx(ctx context.Context, db *sql.DB, opts TxOptions, fn func(context.Cont
 	if ctx.Err() != nil {
 		return false, context.Cause(ctx) // nobody waits for this work any more
 	}
-	ending = true
 	defer time.AfterFunc(opts.EndTimeout, cancel).Stop()
 	if err := tx.Commit(); err != nil {
 		if commitUnanswered(err) {
