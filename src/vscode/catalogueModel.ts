@@ -10,7 +10,12 @@ export const CATALOGUE_VENDOR = 'go-architect';
 
 const SETTING = 'goArchitect.catalogueModel.enabled';
 
+// VS Code 1.110 to 1.117 offers only models that say they are selectable; later versions take that as given, and the
+// field is not in their public types.
+const SELECTABLE = { isUserSelectable: true };
+
 const MODEL: vscode.LanguageModelChatInformation = {
+  ...SELECTABLE,
   id: 'catalogue',
   name: 'Go Architect catalogue (no AI)',
   family: 'go-architect-catalogue',

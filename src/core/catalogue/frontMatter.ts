@@ -54,19 +54,13 @@ export function stringField(document: MarkdownDocument, key: string): string {
   return value.trim();
 }
 
-/** Reads a list of strings; a missing key is an empty list. */
+/** Reads a list of strings; a number is taken as its digits, and a missing key is an empty list. */
 export function stringList(document: MarkdownDocument, key: string): readonly string[] {
   const value = document.data[key] ?? [];
-  if (!Array.isArray(value)) {
+  if (!Array.isArray(value) || !value.every((item) => typeof item === 'string' || typeof item === 'number')) {
     throw new FrontMatterError(`${document.path}: "${key}" must be a list of strings`);
   }
-  const wrong = value.find((item) => typeof item !== 'string');
-  if (wrong !== undefined) {
-    throw new FrontMatterError(
-      `${document.path}: "${key}" holds ${JSON.stringify(wrong)}, which must be a string: quote it`,
-    );
-  }
-  return value;
+  return value.map(String);
 }
 
 /** Reads a list of maps, each turned into a T by `read`; a missing key is an empty list. */

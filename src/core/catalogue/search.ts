@@ -1,4 +1,4 @@
-import type { Catalogue, Entry, Pattern, Topic } from './catalogue.ts';
+import type { Catalogue, Pattern, Topic } from './catalogue.ts';
 
 /** An entry that answers a question, with how well it does (higher is better). */
 export interface Match {
@@ -18,12 +18,15 @@ const STOP_WORDS = new Set(
 // How much a hit in each field counts; a keyword is what a person types who does not know the name.
 const WEIGHTS = { title: 6, keywords: 5, summary: 2, body: 1 } as const;
 
-// Saturation and length normalisation of BM25 (Robertson and Zaragoza, "The Probabilistic Relevance Framework", 2009).
+// Saturation, and length normalisation of the body, of BM25F (Robertson and Zaragoza, "The Probabilistic Relevance
+// Framework: BM25 and Beyond", 2009). The short fields are not normalised: more keywords make an entry no less relevant.
 const K1 = 1.2;
 const B = 0.75;
 
-// A single passing mention in a body scores below this; a hit in a title or keyword scores above.
+// A passing mention in a body scores below this, a hit in a title or keyword above.
 const MINIMUM_SCORE = 2;
+// What a whole name or keyword of several words adds.
+const PHRASE_SCORE = 3;
 
 /** Splits text into lower-case word stems, without the words that carry no meaning. */
 export function wordsOf(text: string): string[] {
@@ -48,26 +51,24 @@ interface IndexedEntry {
   readonly entry: Pattern | Topic;
   /** Weighted number of occurrences of each word. */
   readonly frequencies: ReadonlyMap<string, number>;
-  readonly length: number;
-  /** The words of each name and keyword of several words, to reward a question that holds the whole phrase. */
+  /** The stemmed words of its title and keywords, to reward a question that holds the whole phrase. */
   readonly phrases: readonly string[];
 }
 
-/** Finds the patterns and topics that answer a question: BM25 over weighted fields, deterministic, offline. */
+/** Finds the patterns and topics that answer a question: BM25F, deterministic, offline. */
 export class CatalogueSearch {
   readonly #indexed: readonly IndexedEntry[];
   readonly #documentFrequency = new Map<string, number>();
-  readonly #averageLength: number;
 
   constructor(catalogue: Catalogue) {
-    this.#indexed = [...catalogue.entries.values()].map(indexEntry);
+    const entries = [...catalogue.entries.values()].map((entry) => ({ entry, body: wordsOf(entry.body) }));
+    const averageBody = entries.reduce((sum, { body }) => sum + body.length, 0) / Math.max(1, entries.length);
+    this.#indexed = entries.map(({ entry, body }) => indexEntry(entry, body, averageBody));
     for (const { frequencies } of this.#indexed) {
       for (const word of frequencies.keys()) {
         this.#documentFrequency.set(word, (this.#documentFrequency.get(word) ?? 0) + 1);
       }
     }
-    const total = this.#indexed.reduce((sum, { length }) => sum + length, 0);
-    this.#averageLength = total / Math.max(1, this.#indexed.length);
   }
 
   /**
@@ -86,42 +87,30 @@ export class CatalogueSearch {
   }
 
   #score(indexed: IndexedEntry, words: readonly string[], text: string): number {
-    const norm = K1 * (1 - B + (B * indexed.length) / this.#averageLength);
     let score = 0;
     for (const word of words) {
       const frequency = indexed.frequencies.get(word) ?? 0;
       if (frequency > 0) {
         const containing = this.#documentFrequency.get(word) ?? 0;
         const idf = Math.log(1 + (this.#indexed.length - containing + 0.5) / (containing + 0.5));
-        score += (idf * frequency * (K1 + 1)) / (frequency + norm);
+        score += (idf * frequency * (K1 + 1)) / (frequency + K1);
       }
     }
-    return score + 3 * indexed.phrases.filter((phrase) => text.includes(` ${phrase} `)).length;
+    return score + PHRASE_SCORE * indexed.phrases.filter((phrase) => text.includes(` ${phrase} `)).length;
   }
 }
 
-function indexEntry(entry: Pattern | Topic): IndexedEntry {
+function indexEntry(entry: Pattern | Topic, body: readonly string[], averageBody: number): IndexedEntry {
   const frequencies = new Map<string, number>();
-  let length = 0;
-  for (const [field, weight] of Object.entries(WEIGHTS) as [keyof typeof WEIGHTS, number][]) {
-    for (const word of wordsOf(fieldText(entry, field))) {
+  const add = (words: readonly string[], weight: number) => {
+    for (const word of words) {
       frequencies.set(word, (frequencies.get(word) ?? 0) + weight);
-      length += weight;
     }
-  }
-  const phrases = new Set([entry.title, ...entry.keywords].map((text) => wordsOf(text).join(' ')).filter(Boolean));
-  return { entry, frequencies, length, phrases: [...phrases] };
-}
-
-function fieldText(entry: Entry, field: keyof typeof WEIGHTS): string {
-  switch (field) {
-    case 'title':
-      return `${entry.name} ${entry.title}`;
-    case 'keywords':
-      return entry.keywords.join(' ');
-    case 'summary':
-      return entry.summary;
-    case 'body':
-      return entry.body;
-  }
+  };
+  add(wordsOf(`${entry.name} ${entry.title}`), WEIGHTS.title);
+  add(entry.keywords.flatMap(wordsOf), WEIGHTS.keywords);
+  add(wordsOf(entry.summary), WEIGHTS.summary);
+  add(body, WEIGHTS.body / (1 - B + (B * body.length) / Math.max(1, averageBody)));
+  const phrases = [entry.title, ...entry.keywords].map((text) => wordsOf(text).join(' '));
+  return { entry, frequencies, phrases: [...new Set(phrases)].filter(Boolean) };
 }

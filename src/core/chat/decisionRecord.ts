@@ -45,7 +45,7 @@ export function decisionRecord(question: Question, entries: readonly (Pattern | 
 
 /** The alternatives in "Kafka or NATS", "gRPC vs. REST", "outbox, CDC or dual write"; empty if it names none. */
 export function optionsOf(request: string): string[] {
-  const text = request.split(/[?.!]\s|[?.!]$|\n/)[0] ?? '';
+  const text = request.split(/(?<!\bvs)[?.!](?:\s|$)|\n/i)[0] ?? '';
   if (!/\b(or|vs\.?|versus)\b/i.test(text)) {
     return [];
   }
