@@ -51,15 +51,29 @@ export function registerCatalogueModel(assets: ExtensionAssets): vscode.Disposab
     provideTokenCount: async (_model, text) =>
       Math.ceil((typeof text === 'string' ? text : textOf(text.content)).length / 4),
   };
+  const registration = vscode.lm.registerLanguageModelChatProvider(CATALOGUE_VENDOR, provider);
+  void announceWithoutOthers(changed);
   return [
     changed,
-    vscode.lm.registerLanguageModelChatProvider(CATALOGUE_VENDOR, provider),
+    registration,
     vscode.workspace.onDidChangeConfiguration((event) => {
       if (event.affectsConfiguration(SETTING)) {
         changed.fire();
       }
     }),
   ];
+}
+
+/**
+ * VS Code asks a provider for its models when something needs one, and the first question of a user without an account
+ * comes before that: it would fail with "Language model unavailable". Where Copilot has models, nothing is announced,
+ * so that this model cannot become the selected one merely by being first.
+ */
+async function announceWithoutOthers(changed: vscode.EventEmitter<void>): Promise<void> {
+  const copilot = await vscode.lm.selectChatModels({ vendor: 'copilot' });
+  if (copilot.length === 0) {
+    changed.fire();
+  }
 }
 
 function textOf(content: readonly unknown[]): string {

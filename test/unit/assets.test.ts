@@ -9,8 +9,12 @@ import { assets, catalogue, commands } from './support/knowledge.ts';
 const manifest = JSON.parse(readFileSync('package.json', 'utf8'));
 
 describe('the manifest', () => {
-  test('activates nothing by itself and uses no proposed API', () => {
-    expect(manifest.activationEvents).toEqual([]);
+  test('wakes up only where there is Go, and uses no proposed API', () => {
+    expect(manifest.activationEvents).toEqual([
+      'workspaceContains:go.mod',
+      'workspaceContains:go.work',
+      'onLanguage:go',
+    ]);
     expect(manifest.enabledApiProposals).toBeUndefined();
     expect(manifest.extensionDependencies).toBeUndefined();
     expect(manifest.engines.vscode).toBe(`^${manifest.devDependencies['@types/vscode']}`);

@@ -19,6 +19,7 @@ describe('search', () => {
     ['our payment provider is down and every call hangs, how do we fail fast', 'circuitbreaker'],
     ['retries with exponential backoff and jitter', 'retry'],
     ['limit how many goroutines call a slow dependency at once', 'bulkhead'],
+    ['an order service that survives an outage of its payment provider', 'circuitbreaker'],
     ['unit of work', 'unitofwork'],
     ['two tables have to change in one transaction', 'unitofwork'],
     ['repository with optimistic locking', 'repository'],

@@ -6,13 +6,14 @@ export interface Match {
   readonly score: number;
 }
 
-// Words that say nothing about which entry is meant.
+// Words that say nothing about which entry is meant: of English, of Go, and of the businesses that services are for.
 const STOP_WORDS = new Set(
   `a about add all also an and any are as at be been but by can code could create design do does each example for from
   get give go golang good has have help how i if in into is it its just kind kinds like make many me might more most much
   my need needs new no not of on one or our own please prefer run service services should show so some system than that
   the their them then there these they thing this those to too up us use used using want was way we were what when where
-  which while who why will with work would write you your`.split(/\s+/),
+  which while who why will with work would write you your customer customers order orders payment payments product
+  products provider providers shop survive survives user users`.split(/\s+/),
 );
 
 // How much a hit in each field counts; a keyword is what a person types who does not know the name.

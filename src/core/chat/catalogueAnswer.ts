@@ -22,6 +22,8 @@ export interface CatalogueAnswer {
 }
 
 const MAX_ENTRIES = 5;
+// More than two in full is more than anybody reads in a chat view.
+const SHOWN_IN_FULL = 2;
 
 /** The entries that answer a question: by its own words, else those that the command most often needs. */
 export function entriesFor(
@@ -54,18 +56,16 @@ export function catalogueAnswer(question: Question, catalogue: Catalogue, search
     const record = decisionRecord(question, entries);
     return { markdown: `${NO_AI}\n\n${fenced(record, 'markdown')}\n\n${HOW_TO_GO_ON}`, entries };
   }
-  const best = entries[0];
-  const firstPattern = entries.find((entry) => entry.kind === 'pattern');
-  const parts = [
-    NO_AI,
-    ...entries.slice(0, 3).map((entry) => (entry.kind === 'pattern' ? patternPart(entry) : topicPart(entry))),
-  ];
-  const rest = entries.slice(3);
+  const [best] = entries;
+  const shown = entries.slice(0, SHOWN_IN_FULL);
+  const parts = [NO_AI, ...shown.map((entry) => (entry.kind === 'pattern' ? patternPart(entry) : topicPart(entry)))];
+  const code = command?.name === 'pattern' ? shown.find((entry) => entry.kind === 'pattern') : best;
+  if (code?.kind === 'pattern') {
+    parts.push(codePart(code));
+  }
+  const rest = entries.slice(SHOWN_IN_FULL);
   if (rest.length > 0) {
     parts.push(['**Also look at**', ...rest.map((entry) => `- **${entry.title}**: ${entry.summary}`)].join('\n'));
-  }
-  if (firstPattern && (firstPattern === best || command?.name === 'pattern')) {
-    parts.push(codePart(firstPattern));
   }
   if (command && command.outline.length > 0 && command.name !== 'pattern') {
     parts.push(outlinePart(command, question.facts));
