@@ -28,7 +28,7 @@ var (
 // errors.Is and errors.As, both its Reason and the error of the last attempt.
 type RetryError struct {
 	Attempts int
-	Elapsed  time.Duration
+	Elapsed  time.Duration // since the first attempt failed
 	Reason   error
 	Last     error
 }
@@ -91,15 +91,21 @@ func Retry[T any](ctx context.Context, policy RetryPolicy, fn func(context.Conte
 		var zero T
 		return zero, context.Cause(ctx)
 	}
-	policy = policy.withDefaults()
 	policy.Budget.deposit()
-	start := policy.Now()
+	var started, failed time.Time
+	if policy.MaxElapsed > 0 {
+		started = policy.withDefaults().Now()
+	}
 	for attempt := 1; ; attempt++ {
 		result, err := retryOnce(ctx, policy.AttemptTimeout, fn)
 		if err == nil {
 			return result, nil
 		}
-		delay, reason := policy.next(ctx, start, attempt, err)
+		if attempt == 1 { // not earlier: most calls do not fail
+			policy = policy.withDefaults()
+			failed = policy.Now()
+		}
+		delay, reason := policy.next(ctx, started, attempt, err)
 		if reason == nil {
 			if policy.OnRetry != nil {
 				policy.OnRetry(attempt, delay, err)
@@ -107,7 +113,7 @@ func Retry[T any](ctx context.Context, policy RetryPolicy, fn func(context.Conte
 			reason = policy.Sleep(ctx, delay)
 		}
 		if reason != nil {
-			return result, &RetryError{attempt, policy.Now().Sub(start), reason, err}
+			return result, &RetryError{attempt, policy.Now().Sub(failed), reason, err}
 		}
 	}
 }
@@ -146,7 +152,7 @@ func (p RetryPolicy) withDefaults() RetryPolicy {
 }
 
 // next returns the pause before another attempt, or why there will be none.
-func (p RetryPolicy) next(ctx context.Context, start time.Time, attempt int, err error) (time.Duration, error) {
+func (p RetryPolicy) next(ctx context.Context, started time.Time, attempt int, err error) (time.Duration, error) {
 	var permanent retryPermanent
 	switch {
 	case ctx.Err() != nil:
@@ -169,7 +175,7 @@ func (p RetryPolicy) next(ctx context.Context, start time.Time, attempt int, err
 	if deadline, ok := ctx.Deadline(); ok && delay >= deadline.Sub(now) {
 		return 0, ErrRetryDeadline
 	}
-	if p.MaxElapsed > 0 && delay > p.MaxElapsed-max(0, now.Sub(start)) {
+	if p.MaxElapsed > 0 && delay > p.MaxElapsed-max(0, now.Sub(started)) {
 		return 0, ErrRetryDeadline
 	}
 	if !p.Budget.withdraw() {

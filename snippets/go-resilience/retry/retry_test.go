@@ -404,6 +404,15 @@ func TestR14_OnRetry(t *testing.T) {
 }
 
 func TestR15_ErrorAndMemory(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		_, err := Retry(t.Context(), RetryPolicy{Base: time.Second, Rand: longestRand}, func(context.Context) (int, error) {
+			time.Sleep(10 * time.Second)
+			return 0, errRetryTest
+		})
+		if failed := wantRetryError(t, err, ErrRetryExhausted, 3); failed.Elapsed != 23*time.Second {
+			t.Errorf("elapsed %v, want two attempts and pauses of 1 and 2s", failed.Elapsed)
+		}
+	})
 	p, _ := recordRetrySleeps(RetryPolicy{Attempts: 2})
 	result, err := Retry(t.Context(), p, alwaysFail())
 	if wantRetryError(t, err, ErrRetryExhausted, 2); err.Error() != "the dependency failed (attempts: 2, no attempts left)" {
