@@ -1,5 +1,5 @@
 import { defineConfig } from 'vitest/config';
 
 export default defineConfig({
-  test: { include: ['test/unit/**/*.test.ts'], expect: { requireAssertions: true } },
+  test: { include: ['test/{unit,go}/**/*.test.ts'], expect: { requireAssertions: true }, testTimeout: 20_000 },
 });

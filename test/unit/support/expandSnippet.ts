@@ -1,8 +1,12 @@
 /**
  * Expands a snippet body with its defaults: placeholders, choices (the first), mirrors, escapes, and variables with a
- * transform that deletes what it matches. An independent reading of the snippet syntax, to check the generator against.
+ * transform that deletes what it matches. `typed` is what a person types over the tab stops, first stop first. An independent reading of the snippet syntax, to check the generator against.
  */
-export function expand(body: string, variables: Readonly<Record<string, string>> = {}): string {
+export function expand(
+  body: string,
+  variables: Readonly<Record<string, string>> = {},
+  typed: readonly string[] = [],
+): string {
   const defaults = new Map<string, string>();
   let out = '';
   let at = 0;
@@ -41,7 +45,7 @@ export function expand(body: string, variables: Readonly<Record<string, string>>
   return out;
 
   function remember(number: string, text: string): string {
-    const value = text.replace(/\\(.)/g, '$1');
+    const value = typed[Number(number) - 1] ?? text.replace(/\\(.)/g, '$1');
     defaults.set(number, value);
     return value;
   }

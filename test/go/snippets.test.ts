@@ -1,0 +1,109 @@
+import { spawnSync } from 'node:child_process';
+import { cpSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
+import { beforeAll, describe, expect, test } from 'vitest';
+import type { Pattern } from '../../src/core/catalogue/catalogue.ts';
+import { patternSnippets } from '../../src/core/catalogue/snippet.ts';
+import { expand } from '../unit/support/expandSnippet.ts';
+import { catalogue } from '../unit/support/knowledge.ts';
+
+// What a snippet leaves behind has to compile: alone, beside all the others, renamed, and pasted into a file.
+
+const WORK = path.resolve('.vscode-test/runs/snippets');
+const GOIMPORTS = 'golang.org/x/tools/cmd/goimports@v0.52.0';
+const standardOnly = catalogue.patterns.filter(({ libraries }) => libraries.length === 0);
+
+const SLOW = 300_000;
+
+beforeAll(() => rmSync(WORK, { recursive: true, force: true }));
+
+describe('patterns that need the standard library only', { timeout: SLOW }, () => {
+  test('compile together in one package, at the language and library of Go 1.22', () => {
+    const folder = module('together', 'module example.com/together\n\ngo 1.22\n');
+    for (const pattern of standardOnly) {
+      expect(pattern.goVersion, pattern.name).toBe('1.22');
+      write(folder, `${pattern.name}.go`, inPackage(pattern.source, 'together'));
+    }
+    // vet's stdversion check refuses what is newer than the go line of the module.
+    go(folder, 'vet', './...');
+  });
+
+  test('compile under other names', () => {
+    const folder = module('renamed', 'module example.com/renamed\n\ngo 1.22\n');
+    for (const pattern of standardOnly) {
+      write(folder, `${pattern.name}/${pattern.name}.go`, renamed(pattern));
+    }
+    go(folder, 'vet', './...');
+  });
+
+  test('compile in an existing file once its imports are organised', () => {
+    const folder = module('pasted', 'module example.com/pasted\n\ngo 1.22\n');
+    for (const pattern of standardOnly) {
+      const declarations = expand(patternSnippets(pattern)[pattern.title]?.body.join('\n') ?? '');
+      write(folder, `${pattern.name}/file.go`, `package ${pattern.name}\n\nvar before = 1\n\n${declarations}\n`);
+    }
+    go(folder, 'run', GOIMPORTS, '-w', '.');
+    go(folder, 'vet', './...');
+    expect(spawnSync('gofmt', ['-l', '.'], { cwd: folder, encoding: 'utf8' }).stdout).toBe('');
+  });
+});
+
+describe('all patterns', { timeout: SLOW }, () => {
+  test('compile together in one package', () => {
+    const folder = withLibraries('all');
+    for (const pattern of catalogue.patterns) {
+      write(folder, `all/${pattern.name}.go`, inPackage(pattern.source, 'all'));
+    }
+    go(folder, 'vet', './...');
+  });
+
+  test('compile under other names', () => {
+    const folder = withLibraries('all-renamed');
+    for (const pattern of catalogue.patterns) {
+      write(folder, `${pattern.name}/${pattern.name}.go`, renamed(pattern));
+    }
+    go(folder, 'vet', './...');
+  });
+});
+
+/** The whole-file snippet with every word that stands alone renamed, as somebody would who types over the tab stops. */
+function renamed(pattern: Pattern): string {
+  const body = patternSnippets(pattern)[`${pattern.title} (whole file)`]?.body.join('\n') ?? '';
+  const names = pattern.tabStops.map(({ find }) =>
+    /^[A-Z]\w*$/.test(find) ? `Renamed${find}` : /^[a-z]\w*$/.test(find) ? `renamed${find}` : find,
+  );
+  return expand(body, { TM_DIRECTORY: `/x/${pattern.name}` }, names);
+}
+
+function inPackage(source: string, name: string): string {
+  return source.replace(/^package \w+/m, `package ${name}`);
+}
+
+function module(name: string, goMod: string): string {
+  const folder = path.join(WORK, name);
+  write(folder, 'go.mod', goMod);
+  return folder;
+}
+
+function withLibraries(name: string): string {
+  const folder = module(name, readFileSync('snippets/go.mod', 'utf8'));
+  cpSync('snippets/go.sum', path.join(folder, 'go.sum'));
+  return folder;
+}
+
+function write(folder: string, file: string, text: string): void {
+  const target = path.join(folder, file);
+  mkdirSync(path.dirname(target), { recursive: true });
+  writeFileSync(target, text.endsWith('\n') ? text : `${text}\n`);
+}
+
+function go(folder: string, ...args: string[]): void {
+  const { status, stderr, error } = spawnSync('go', args, {
+    cwd: folder,
+    encoding: 'utf8',
+    env: { ...process.env, GOWORK: 'off' },
+  });
+  const problems = (error?.message ?? stderr).replace(/^go: downloading .*\n/gm, '').replaceAll(`${WORK}/`, '');
+  expect(problems).toBe('');
+  expect(status).toBe(0);
+}
