@@ -120,7 +120,7 @@ async function drive<Message>(
   }
 }
 
-if (process.argv[1] === import.meta.filename) {
+if (import.meta.main) {
   const [kind = 'node', version = newest] = process.argv.slice(2);
   const results = await runInHost<TestResult>({ kind: kind as HostKind, version }, console.log);
   for (const { status, name, milliseconds, error = '' } of results) {

@@ -11,8 +11,11 @@ declare const PATTERNS: readonly {
   readonly source: string;
 }[];
 
+let files = 0;
+
+/** Opens a new Go file, with the cursor at its end. */
 async function openGoFile(text: string): Promise<vscode.TextEditor> {
-  const file = vscode.Uri.joinPath(workspaceFolder(), 'snippet.go');
+  const file = vscode.Uri.joinPath(workspaceFolder(), `snippet${++files}.go`);
   await vscode.commands.executeCommand('workbench.action.closeAllEditors');
   await writeText(file, text);
   const editor = await vscode.window.showTextDocument(await vscode.workspace.openTextDocument(file));

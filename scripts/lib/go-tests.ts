@@ -1,0 +1,86 @@
+/** Go's own checks of one module, with its tests counted. */
+import path from 'node:path';
+import { run, which } from './process.ts';
+import { type Outcome, skipped } from './steps.ts';
+
+/** How a module is checked. */
+export interface GoCheck {
+  /** Flags for `go test`. */
+  readonly testFlags?: readonly string[];
+  /** A command that runs the tests inside something, such as with services. */
+  readonly wrapper?: readonly string[];
+}
+
+interface Event {
+  readonly Action: string;
+  readonly Package?: string;
+  readonly ImportPath?: string;
+  readonly Test?: string;
+  readonly Output?: string;
+}
+
+/** gofmt, vet and the tests of the module in a folder. */
+export async function checkGoModule(folder: string, options: GoCheck = {}): Promise<Outcome> {
+  if (!which('go')) {
+    const note = 'Go is not installed (https://go.dev/dl)';
+    return process.env.CI === 'true' ? { passed: 0, failed: 1, skipped: 0, failures: note } : skipped(note);
+  }
+  const unformatted = (await run('gofmt', ['-l', '.'], { cwd: folder })).output.trim();
+  const vet = await run('go', ['vet', './...'], { cwd: folder });
+  const tests = await goTests(folder, options);
+  const failures = [
+    ...(unformatted === '' ? [] : [`gofmt would change:\n${unformatted}`]),
+    ...(vet.code === 0 ? [] : [`go vet:\n${vet.output}`]),
+    ...(tests.failures === undefined ? [] : [tests.failures]),
+  ];
+  const checks = [unformatted === '', vet.code === 0];
+  return {
+    passed: tests.passed + checks.filter((passed) => passed).length,
+    failed: tests.failed + checks.filter((passed) => !passed).length,
+    skipped: tests.skipped,
+    ...(failures.length === 0 ? {} : { failures: `${path.basename(folder)}\n${failures.join('\n')}` }),
+  };
+}
+
+async function goTests(folder: string, { testFlags = [], wrapper = [] }: GoCheck): Promise<Outcome> {
+  const [command = 'go', ...args] = [...wrapper, 'go', 'test', '-json', ...testFlags, './...'];
+  const { code, stdout, output } = await run(command, args, { cwd: folder });
+  const events = stdout
+    .split('\n')
+    .filter((line) => line.startsWith('{'))
+    .map((line) => JSON.parse(line) as Event);
+  const counted = count(events);
+  if (code !== 0 && counted.failed === 0) {
+    return { ...counted, failed: 1, failures: output };
+  }
+  return counted;
+}
+
+/** Counts tests without subtests and the leaves of the others, and packages that fail outside any test. */
+function count(events: readonly Event[]): Outcome {
+  const ended = new Map<string, Event>();
+  const parents = new Set<string>();
+  const texts = new Map<string, string>();
+  for (const event of events) {
+    const key = `${event.Package ?? event.ImportPath} ${event.Test ?? ''}`;
+    if (event.Output !== undefined) {
+      texts.set(key, (texts.get(key) ?? '') + event.Output);
+    }
+    if (['pass', 'fail', 'skip', 'build-fail'].includes(event.Action)) {
+      ended.set(key, event);
+    }
+    for (let at = event.Test?.lastIndexOf('/') ?? -1; at > 0; at = event.Test?.lastIndexOf('/', at - 1) ?? -1) {
+      parents.add(`${event.Package} ${event.Test?.slice(0, at)}`);
+    }
+  }
+  const leaves = [...ended].filter(([key, { Test }]) => Test !== undefined && !parents.has(key));
+  const withAction = (action: string) => leaves.filter(([, { Action }]) => Action === action).length;
+  const failed = [...ended].filter(([, { Action }]) => Action === 'fail' || Action === 'build-fail');
+  const failedLeaves = withAction('fail');
+  return {
+    passed: withAction('pass'),
+    failed: failedLeaves > 0 || failed.length === 0 ? failedLeaves : 1,
+    skipped: withAction('skip'),
+    ...(failed.length === 0 ? {} : { failures: failed.map(([key]) => texts.get(key) ?? key).join('') }),
+  };
+}

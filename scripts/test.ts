@@ -1,0 +1,147 @@
+/**
+ * Everything that must hold before a change is merged. `npm test` runs all steps, `npm test -- unit go` only
+ * those of that name or beginning, with what they need. The last line is the sum.
+ */
+import { mkdirSync, readFileSync, rmSync } from 'node:fs';
+import path from 'node:path';
+import { runE2E } from '../test/e2e/run.ts';
+import type { HostKind } from '../test/host/bundle.ts';
+import type { TestResult } from '../test/host/registry.ts';
+import { runInHost } from '../test/host/run.ts';
+import { findChromium } from './lib/chromium.ts';
+import { checkGoModule } from './lib/go-tests.ts';
+import { mustRun, npm, run, stopAll } from './lib/process.ts';
+import { cache, root, tool } from './lib/project.ts';
+import { writeService } from './lib/rendered-service.ts';
+import { type Outcome, onePassed, runSteps, type Step, summary } from './lib/steps.ts';
+import { install, minimum, newest } from './lib/vscode-server.ts';
+
+const services = [process.execPath, path.join(root, 'scripts/services.mjs'), 'postgres', 'redis', 'nats', '--'];
+
+const steps: readonly Step[] = [
+  {
+    name: 'browser',
+    title: 'Chromium',
+    run: async (report) => {
+      await findChromium(report);
+      return { passed: 0, failed: 0, skipped: 0 };
+    },
+  },
+  {
+    name: 'go-snippets',
+    title: 'Go: snippets',
+    after: ['browser'], // Both install Debian packages, which only one can do at a time.
+    run: () => checkGoModule(path.join(root, 'snippets'), { testFlags: ['-race'], wrapper: services }),
+  },
+  {
+    name: 'go-service',
+    title: 'Go: service template',
+    after: ['go-snippets'],
+    run: () => checkGoModule(path.join(root, 'media/service'), { testFlags: ['-race'], wrapper: services }),
+  },
+  {
+    name: 'types',
+    title: 'type check',
+    run: () => check(tool('tsc'), [['--noEmit'], ['--noEmit', '-p', 'src/core']]),
+  },
+  { name: 'lint', title: 'lint and format', run: () => check(tool('biome'), [['ci', '--error-on-warnings']]) },
+  {
+    name: 'generated',
+    title: 'generated files are current',
+    run: () => check(process.execPath, [['scripts/generate.ts', '--check']]),
+  },
+  { name: 'unit', title: 'unit tests', run: unitTests },
+  { name: 'package', title: 'build and package', needs: ['generated'], run: packageExtension },
+  {
+    name: 'vscode',
+    title: 'VS Code',
+    run: async (report) => {
+      await install(newest, report);
+      await install(minimum, report);
+      return { passed: 0, failed: 0, skipped: 0 };
+    },
+  },
+  hostStep('host-node', 'node', newest),
+  hostStep('host-web', 'web', newest),
+  hostStep('host-minimum', 'node', minimum),
+  {
+    name: 'e2e',
+    title: 'end to end',
+    needs: ['browser', 'package', 'vscode'],
+    run: async (report) => outcomeOf(await runE2E(report)),
+  },
+  {
+    name: 'go-scaffold',
+    title: 'Go: scaffolded service',
+    run: async () => {
+      const folder = path.join(cache, 'runs/scaffold');
+      await writeService(folder, 'example.com/shop/orders');
+      return checkGoModule(folder);
+    },
+  },
+  { name: 'go-sample', title: 'Go: sample workspace', run: () => checkGoModule(path.join(root, 'test/e2e/workspace')) },
+];
+
+function hostStep(name: string, kind: HostKind, version: string): Step {
+  const where = kind === 'node' ? 'Node' : 'web worker';
+  return {
+    name,
+    title: `VS Code ${version.replace(/^4/, '1')}, ${where} host`,
+    needs: ['browser', 'package', 'vscode'],
+    run: async (report) => outcomeOf(await runInHost<TestResult>({ kind, version }, report)),
+  };
+}
+
+/** Commands that are one check together. */
+async function check(command: string, calls: readonly (readonly string[])[]): Promise<Outcome> {
+  for (const args of calls) {
+    await mustRun(command, args, { cwd: root });
+  }
+  return onePassed;
+}
+
+async function unitTests(): Promise<Outcome> {
+  const file = path.join(cache, 'runs/unit.json');
+  mkdirSync(path.dirname(file), { recursive: true });
+  rmSync(file, { force: true });
+  const reporters = ['--reporter=default', '--reporter=json', `--outputFile.json=${file}`];
+  const { code, output } = await run(tool('vitest'), ['run', ...reporters], { cwd: root, env: { NO_COLOR: '1' } });
+  const { numPassedTests, numFailedTests, numPendingTests } = JSON.parse(readFileSync(file, 'utf8')) as Record<
+    'numPassedTests' | 'numFailedTests' | 'numPendingTests',
+    number
+  >;
+  // A test file that cannot be loaded fails without a failed test.
+  const failed = code !== 0 ? Math.max(1, numFailedTests) : numFailedTests;
+  return { passed: numPassedTests, failed, skipped: numPendingTests, failures: output };
+}
+
+async function packageExtension(): Promise<Outcome> {
+  const { output } = await npm(['run', 'package'], { cwd: root });
+  if (/warning/i.test(output)) {
+    throw new Error(`vsce warns:\n${output}`);
+  }
+  return onePassed;
+}
+
+function outcomeOf(results: readonly TestResult[]): Outcome {
+  const failed = results.filter(({ status }) => status === 'failed');
+  return {
+    passed: results.length - failed.length,
+    failed: failed.length,
+    skipped: 0,
+    failures: failed.map(({ name, error }) => `${name}\n${error}`).join('\n\n'),
+  };
+}
+
+for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+  process.once(signal, async () => {
+    await stopAll();
+    process.exit(130);
+  });
+}
+
+const began = Date.now();
+const total = await runSteps(steps, process.argv.slice(2));
+console.log(`\n${((Date.now() - began) / 1000).toFixed(0)} s`);
+console.log(summary(total));
+process.exitCode = total.failed > 0 ? 1 : 0;

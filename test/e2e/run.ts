@@ -1,0 +1,89 @@
+/**
+ * A person's path through each feature, in the real page of VS Code with the packaged extension installed.
+ *
+ * Alone: `node test/e2e/run.ts`
+ */
+import { cpSync, mkdirSync, rmSync } from 'node:fs';
+import path from 'node:path';
+import type { Browser, Page } from 'playwright-core';
+import { findChromium, launchChromium } from '../../scripts/lib/chromium.ts';
+import { cache, root, vsix } from '../../scripts/lib/project.ts';
+import { install, installExtension, newest, type Server, startServer } from '../../scripts/lib/vscode-server.ts';
+import { runAll, type TestResult, test } from '../host/registry.ts';
+import { askInChat } from './chat.ts';
+import { scaffoldFromPalette } from './scaffold.ts';
+import { insertSnippet } from './snippet.ts';
+import { Workbench } from './workbench.ts';
+
+const screenshots = path.join(cache, 'screenshots');
+const home = path.join(cache, 'runs/e2e');
+
+const settings = {
+  'extensions.autoCheckUpdates': false,
+  'git.openRepositoryInParentFolders': 'never',
+  'telemetry.telemetryLevel': 'off',
+  'workbench.startupEditor': 'none',
+  'workbench.secondarySideBar.defaultVisibility': 'hidden',
+};
+
+/** Runs the end-to-end tests. */
+export async function runE2E(report: (line: string) => void): Promise<TestResult[]> {
+  const [chromium] = await Promise.all([findChromium(report), install(newest, report)]);
+  rmSync(home, { recursive: true, force: true });
+  rmSync(screenshots, { recursive: true, force: true });
+  mkdirSync(screenshots, { recursive: true });
+  const browser = await launchChromium(chromium);
+  try {
+    const paths = { chat: askInChat, snippet: insertSnippet, scaffold: scaffoldFromPalette };
+    for (const [name, walk] of Object.entries(paths)) {
+      for (const theme of name === 'chat' ? (['dark', 'light'] as const) : (['dark'] as const)) {
+        test(`${name}, ${theme} theme`, () => inWorkbench(browser, `${name}-${theme}`, theme, walk));
+      }
+    }
+    const results: TestResult[] = [];
+    await runAll((result) => results.push(result), 120_000);
+    return results;
+  } finally {
+    await browser.close();
+  }
+}
+
+/** Opens a copy of the sample workspace in a VS Code of its own, walks the path, and keeps a screenshot. */
+async function inWorkbench(
+  browser: Browser,
+  name: string,
+  theme: 'dark' | 'light',
+  walk: (workbench: Workbench) => Promise<void>,
+): Promise<void> {
+  const workspace = path.join(home, name, 'orders');
+  const data = path.join(home, name, 'data');
+  cpSync(path.join(root, 'test/e2e/workspace'), workspace, { recursive: true });
+  await installExtension(newest, data, vsix);
+  const colorTheme = { 'workbench.colorTheme': theme === 'dark' ? 'Dark Modern' : 'Light Modern' };
+  let server: Server | undefined;
+  let page: Page | undefined;
+  try {
+    server = await startServer({
+      version: newest,
+      dataDir: data,
+      token: name,
+      settings: { ...settings, ...colorTheme },
+    });
+    page = await browser.newPage({ viewport: { width: 1440, height: 900 }, colorScheme: theme });
+    const workbench = new Workbench(page, workspace);
+    await workbench.open(server.address(workspace));
+    await walk(workbench);
+  } finally {
+    await page?.screenshot({ path: path.join(screenshots, `${name}.png`) });
+    await page?.close();
+    await server?.stop();
+  }
+}
+
+if (import.meta.main) {
+  const results = await runE2E(console.log);
+  for (const { status, name, milliseconds, error = '' } of results) {
+    console.log(`${status === 'passed' ? '✓' : '✗'} ${name} (${milliseconds} ms)${error && `\n${error}`}`);
+  }
+  process.exitCode = results.every(({ status }) => status === 'passed') ? 0 : 1;
+}

@@ -1,0 +1,62 @@
+/** The parts of VS Code's page that the tests touch, by the selectors that its own smoke tests use. */
+import type { Locator, Page } from 'playwright-core';
+import { eventually } from '../host/registry.ts';
+
+/** A page that shows VS Code. */
+export class Workbench {
+  readonly page: Page;
+  /** The folder that is open. */
+  readonly folder: string;
+
+  constructor(page: Page, folder: string) {
+    this.page = page;
+    this.folder = folder;
+    page.setDefaultTimeout(30_000);
+  }
+
+  /** Opens the page and waits until the files of the folder are listed. */
+  async open(address: string): Promise<void> {
+    await this.page.goto(address);
+    await this.explorerItem('go.mod').waitFor();
+  }
+
+  /** A file or folder in the explorer. */
+  explorerItem(name: string): Locator {
+    return this.page.locator('.explorer-folders-view .monaco-list-row').filter({ hasText: new RegExp(`^${name}$`) });
+  }
+
+  /** The box of the command palette, of quick open and of input requests. */
+  get quickInput(): Locator {
+    return this.page.locator('.quick-input-widget:visible input[type="text"]').first();
+  }
+
+  /** An entry below the quick input box. */
+  quickPickItem(label: string | RegExp): Locator {
+    return this.page.locator('.quick-input-widget:visible .monaco-list-row').filter({ hasText: label }).first();
+  }
+
+  /** Opens a file by its path. */
+  async openFile(path: string): Promise<void> {
+    const name = path.split('/').at(-1) ?? path;
+    await this.page.keyboard.press('Control+P');
+    await this.quickInput.fill(path);
+    await this.quickPickItem(name).click();
+    await this.page.locator(`.tab.active[data-resource-name="${name}"]`).waitFor();
+    await this.code.click();
+  }
+
+  /** Runs a command of the palette by its title; extensions add theirs some time after the start. */
+  async runCommand(title: string): Promise<void> {
+    await eventually(async () => {
+      await this.page.keyboard.press('Escape');
+      await this.page.keyboard.press('F1');
+      await this.quickInput.fill(`>${title}`);
+      await this.quickPickItem(title).click({ timeout: 1_000 });
+    }, 30_000);
+  }
+
+  /** The lines of the active editor that are on the screen. */
+  get code(): Locator {
+    return this.page.locator('.editor-instance .view-lines').first();
+  }
+}
