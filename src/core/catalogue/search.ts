@@ -26,6 +26,8 @@ const B = 0.75;
 
 // A passing mention in a body scores below this, a hit in a title or keyword above.
 const MINIMUM_SCORE = 2;
+// What is far behind the best match is a coincidence of words.
+const SHARE_OF_BEST = 0.4;
 // What a whole name or keyword of several words adds.
 const PHRASE_SCORE = 3;
 
@@ -80,11 +82,12 @@ export class CatalogueSearch {
   find(query: string, limit: number): Match[] {
     const words = [...new Set(wordsOf(query))];
     const text = ` ${wordsOf(query).join(' ')} `;
-    return this.#indexed
+    const matches = this.#indexed
       .map((indexed) => ({ entry: indexed.entry, score: this.#score(indexed, words, text) }))
       .filter(({ score }) => score >= MINIMUM_SCORE)
-      .sort((a, b) => b.score - a.score || a.entry.name.localeCompare(b.entry.name))
-      .slice(0, limit);
+      .sort((a, b) => b.score - a.score || a.entry.name.localeCompare(b.entry.name));
+    const enough = (matches[0]?.score ?? 0) * SHARE_OF_BEST;
+    return matches.filter(({ score }) => score >= enough).slice(0, limit);
   }
 
   #score(indexed: IndexedEntry, words: readonly string[], text: string): number {

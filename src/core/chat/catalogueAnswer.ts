@@ -78,12 +78,12 @@ const NO_AI = '*From the Go Architect catalogue: no AI was used.*';
 const HOW_TO_GO_ON =
   '*For an answer that weighs your own case, pick a language model in the model picker below and ask again.*';
 
-function nothingFound(catalogue: Catalogue): string {
-  const titles = catalogue.patterns.map(({ title }) => title.toLowerCase());
+function nothingFound({ patterns, topics }: Catalogue): string {
+  const fields = new Set(patterns.map(({ category }) => category.toLowerCase()));
   return [
     NO_AI,
-    `Nothing in the catalogue answers that: it knows ${titles.length} architecture patterns for Go services (${titles.join(', ')}) and ${catalogue.topics.length} topics of service design.`,
-    'Name one of them, use a command such as `/design` or `/resilience`, or pick a language model below for a question in your own words.',
+    `Nothing in the catalogue answers that. It knows ${patterns.length} architecture patterns for Go services (${[...fields].join(', ')}) and ${topics.length} topics of service design.`,
+    'Use `/pattern` to list them, a command such as `/design` or `/resilience`, or pick a language model below for a question in your own words.',
   ].join('\n\n');
 }
 

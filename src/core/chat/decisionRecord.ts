@@ -68,18 +68,14 @@ function decides(entries: readonly (Pattern | Topic)[]): string {
   return best?.sections.get('Decide') ?? best?.sections.get('When to use') ?? best?.summary ?? '';
 }
 
-function consequences(entries: readonly (Pattern | Topic)[]): string {
-  const texts = entries
-    .slice(0, 2)
-    .flatMap((entry) => entry.sections.get('Trade-offs') ?? entry.sections.get('How it fails') ?? []);
-  return texts.join('\n\n') || 'Name what gets harder, and who pays for it.';
+function consequences([best]: readonly (Pattern | Topic)[]): string {
+  const text = best?.sections.get('Trade-offs') ?? best?.sections.get('How it fails');
+  return text ?? 'Name what gets harder, and who pays for it.';
 }
 
-function confirmation(entries: readonly (Pattern | Topic)[]): string {
-  const tests = entries
-    .slice(0, 2)
-    .flatMap((entry) => entry.sections.get('Test that settles it') ?? entry.sections.get('Observe') ?? []);
-  return tests.join('\n\n') || 'Name the test or the metric that shows that the decision holds.';
+function confirmation([best]: readonly (Pattern | Topic)[]): string {
+  const text = best?.sections.get('Test that settles it') ?? best?.sections.get('Observe');
+  return text ?? 'Name the test or the metric that shows that the decision holds.';
 }
 
 function list(items: readonly string[]): string {
