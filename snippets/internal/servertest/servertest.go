@@ -50,6 +50,35 @@ func Postgres(t testing.TB) *sql.DB {
 	return db
 }
 
+// BackendID returns the id of the server process behind a connection or transaction.
+func BackendID(t testing.TB, q interface {
+	QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row
+}) (pid int) {
+	t.Helper()
+	if err := q.QueryRowContext(t.Context(), `SELECT pg_backend_pid()`).Scan(&pid); err != nil {
+		t.Fatal(err)
+	}
+	return pid
+}
+
+// WaitBlocked returns once some statement waits for a lock that the process pid holds.
+func WaitBlocked(t testing.TB, db *sql.DB, pid int) {
+	t.Helper()
+	WaitFor(t, db, `SELECT EXISTS (SELECT 1 FROM pg_stat_activity WHERE $1 = ANY (pg_blocking_pids(pid)))`, pid)
+}
+
+// WaitFor returns once query, whose result is one boolean, says true.
+func WaitFor(t testing.TB, db *sql.DB, query string, args ...any) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	defer cancel()
+	for done := false; !done; {
+		if err := db.QueryRowContext(ctx, query, args...).Scan(&done); err != nil {
+			t.Fatalf("waiting for %s: %v", query, err)
+		}
+	}
+}
+
 func exec(t testing.TB, db *sql.DB, statement string) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
