@@ -2,6 +2,7 @@ import * as vscode from 'vscode';
 import { ExtensionAssets } from './vscode/assets.ts';
 import { registerCatalogueModel } from './vscode/catalogueModel.ts';
 import type { Platform } from './vscode/folderFiles.ts';
+import { registerInsertPattern } from './vscode/insertPattern.ts';
 import { registerParticipant } from './vscode/participant.ts';
 import { registerScaffold } from './vscode/scaffold.ts';
 import { registerScaffoldPreview } from './vscode/scaffoldPreview.ts';
@@ -17,6 +18,7 @@ export function register(context: vscode.ExtensionContext, platform: Platform): 
     log,
     registerScaffold(assets, platform, log),
     registerScaffoldPreview(assets),
+    registerInsertPattern(assets, context.extensionUri, platform),
     ...registerParticipant(assets, context.extensionUri, log),
     ...registerCatalogueModel(assets),
   );

@@ -4,6 +4,7 @@ import { renderService } from '../core/scaffold/render.ts';
 import { WriteError, type WriteResult, writePlan } from '../core/scaffold/write.ts';
 import type { ExtensionAssets } from './assets.ts';
 import { FolderFiles, type Platform } from './folderFiles.ts';
+import { refuseInRestrictedMode } from './restrictedMode.ts';
 import { askScaffold, type ScaffoldAnswers } from './scaffoldInput.ts';
 
 /** Registers "Go Architect: Scaffold Service". */
@@ -14,8 +15,7 @@ export function registerScaffold(
 ): vscode.Disposable {
   return vscode.commands.registerCommand('goArchitect.scaffoldService', async (argument?: unknown) => {
     try {
-      if (!vscode.workspace.isTrusted) {
-        await explainRestrictedMode();
+      if (await refuseInRestrictedMode()) {
         return;
       }
       const answers = await askScaffold(platform, argument);
@@ -78,17 +78,6 @@ async function report(
     await vscode.commands.executeCommand('vscode.openFolder', target, { forceNewWindow: true });
   } else if (choice === showSkipped) {
     log.show();
-  }
-}
-
-async function explainRestrictedMode(): Promise<void> {
-  const manage = 'Manage Workspace Trust';
-  const choice = await vscode.window.showWarningMessage(
-    'This workspace is in Restricted Mode, so Go Architect writes nothing into it. Trust the workspace, then scaffold again.',
-    manage,
-  );
-  if (choice === manage) {
-    await vscode.commands.executeCommand('workbench.trust.manage');
   }
 }
 

@@ -3,7 +3,8 @@ import { cpSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import path from 'node:path';
 import { beforeAll, describe, expect, test } from 'vitest';
 import type { Pattern } from '../../src/core/catalogue/catalogue.ts';
-import { patternSnippets } from '../../src/core/catalogue/snippet.ts';
+import { parseGoHead, planImports } from '../../src/core/catalogue/goSource.ts';
+import { patternSnippets, splitGoSource } from '../../src/core/catalogue/snippet.ts';
 import { expand } from '../unit/support/expandSnippet.ts';
 import { catalogue } from '../unit/support/knowledge.ts';
 
@@ -55,6 +56,27 @@ describe('all patterns', { timeout: SLOW }, () => {
       write(folder, `all/${pattern.name}.go`, inPackage(pattern.source, 'all'));
     }
     go(folder, 'vet', './...');
+  });
+
+  test('compile where "Insert Pattern" puts them into an existing file, already formatted', () => {
+    const folder = withLibraries('inserted');
+    for (const pattern of catalogue.patterns) {
+      const before = `package ${pattern.name}\n\nimport (\n\t"fmt"\n)\n\nfunc greet() string {\n\treturn fmt.Sprint("hi")\n}\n`;
+      const head = parseGoHead(before);
+      expect(head).toBeDefined();
+      if (head) {
+        const { imports, declarations } = splitGoSource(pattern.source);
+        const { changes, conflicts } = planImports(before, head, imports);
+        expect(conflicts).toEqual([]);
+        let after = `${before}\n${declarations}`;
+        for (const { start, end, text } of changes) {
+          after = after.slice(0, start) + text + after.slice(end);
+        }
+        write(folder, `${pattern.name}/file.go`, after);
+      }
+    }
+    go(folder, 'vet', './...');
+    expect(spawnSync('gofmt', ['-l', '.'], { cwd: folder, encoding: 'utf8' }).stdout).toBe('');
   });
 
   test('compile under other names', () => {

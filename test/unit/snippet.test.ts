@@ -38,7 +38,10 @@ describe('splitGoSource', () => {
   test('takes grouped, single and named imports', () => {
     const source =
       '// Package p.\npackage p\n\nimport "fmt"\nimport (\n\t"context"\n\tm "math/rand/v2"\n)\n\nvar X = 1\n';
-    expect(splitGoSource(source)).toEqual({ imports: ['fmt', 'context', 'math/rand/v2'], declarations: 'var X = 1\n' });
+    expect(splitGoSource(source)).toEqual({
+      imports: [{ path: 'fmt' }, { path: 'context' }, { path: 'math/rand/v2', name: 'm' }],
+      declarations: 'var X = 1\n',
+    });
   });
 
   test('refuses text that is no Go file', () => {

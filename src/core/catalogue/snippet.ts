@@ -1,4 +1,5 @@
 import type { Pattern, TabStop } from './catalogue.ts';
+import { type GoImport, parseGoHead } from './goSource.ts';
 
 /** One entry of a VS Code snippet file. */
 export interface Snippet {
@@ -10,8 +11,7 @@ export interface Snippet {
 
 /** The parts of a Go file that a snippet needs apart. */
 export interface GoSource {
-  /** Import paths in the order of the file. */
-  readonly imports: readonly string[];
+  readonly imports: readonly GoImport[];
   /** Everything after the imports. */
   readonly declarations: string;
 }
@@ -21,20 +21,11 @@ export interface GoSource {
  * @throws RangeError if it has no package clause.
  */
 export function splitGoSource(source: string): GoSource {
-  const clause = /^package\s+\w+[^\n]*\n/m.exec(source);
-  if (!clause) {
+  const head = parseGoHead(source);
+  if (!head) {
     throw new RangeError('no package clause');
   }
-  let rest = source.slice(clause.index + clause[0].length);
-  const imports: string[] = [];
-  for (;;) {
-    const block = /^\s*import\s*(?:\(([^)]*)\)|([^\n]*))[ \t]*\n/.exec(rest);
-    if (!block) {
-      return { imports, declarations: rest.replace(/^\n+/, '') };
-    }
-    imports.push(...[...(block[1] ?? block[2] ?? '').matchAll(/"([^"]+)"/g)].flatMap((match) => match[1] ?? []));
-    rest = rest.slice(block[0].length);
-  }
+  return { imports: head.imports, declarations: source.slice(head.end).replace(/^[^\n]*\n+/, '') };
 }
 
 /**
@@ -48,7 +39,7 @@ export function patternSnippets(pattern: Pattern): Record<string, Snippet> {
   return {
     [pattern.title]: {
       prefix: [pattern.prefix, ...pattern.aliases],
-      description: `${description} Imports: ${imports.join(', ')}.`,
+      description: `${description} Imports: ${imports.map(({ path }) => path).join(', ')}.`,
       body: linesOf(snippetBody(declarations, pattern.tabStops)),
     },
     [`${pattern.title} (whole file)`]: {
