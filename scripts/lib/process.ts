@@ -26,6 +26,13 @@ export interface RunOptions {
 /** Programs that are still running, stopped when the script is interrupted. */
 const running = new Set<ChildProcess>();
 
+// Whatever ends this process, nothing that it started stays behind.
+process.once('exit', () => {
+  for (const child of running) {
+    signal(child, 'SIGTERM');
+  }
+});
+
 /** Starts a program in its own process group, with this Node first on PATH. */
 export function start(command: string, args: readonly string[], options: RunOptions & SpawnOptions = {}): ChildProcess {
   const { onOutput: _, env, ...rest } = options;

@@ -36,6 +36,8 @@ export interface Server {
   readonly authority: string;
   /** The page that shows a folder. */
   address(folder: string, query?: Record<string, string>): string;
+  /** Resolves when the server has ended, for whatever reason. */
+  readonly ended: Promise<void>;
   /** What the server wrote so far. */
   log(): string;
   /** Stops the server and its extension hosts. */
@@ -91,6 +93,7 @@ export async function startServer(options: ServerOptions): Promise<Server> {
     ...(options.testDriver ? ['--enable-smoke-test-driver'] : []),
     ...dataFlags(options.dataDir),
   ]);
+  const ended = new Promise<void>((resolve) => child.once('close', () => resolve()));
   let log = '';
   const port = await new Promise<string>((resolve, reject) => {
     const deadline = setTimeout(() => reject(new Error(`VS Code's server did not start in 60 s\n${log}`)), 60_000);
@@ -120,6 +123,7 @@ export async function startServer(options: ServerOptions): Promise<Server> {
       const secret: Record<string, string> = options.token === undefined ? {} : { tkn: options.token };
       return `http://${authority}/?${new URLSearchParams({ ...secret, folder, ...query })}`;
     },
+    ended,
     log: () => log,
     stop: () => stop(child),
   };

@@ -1,13 +1,17 @@
 /** Ask: type a question to @go-architect, press Enter, read. */
-import { ok } from '../host/registry.ts';
+import type { Locator } from 'playwright-core';
+import { eventually, ok } from '../host/registry.ts';
 import type { Workbench } from './workbench.ts';
 
 /** Asks for a design with no account and reads the answer of the catalogue. */
-export async function askInChat({ page }: Workbench): Promise<void> {
+export async function askInChat(workbench: Workbench): Promise<void> {
+  const { page } = workbench;
+  await workbench.openFile('internal/payment/client.go');
   await page.keyboard.press('Control+Alt+I');
   const view = page.locator('.interactive-session');
   // The model's name appears in the chat box once the extension offers it.
   await view.locator('.interactive-input-part', { hasText: 'Go Architect' }).waitFor();
+  await widen(workbench);
   await view.locator('.interactive-input-part .monaco-editor').first().click();
   await page.keyboard.type('@go-architect /design orders must survive an outage of the payment provider', {
     delay: 10,
@@ -23,4 +27,24 @@ export async function askInChat({ page }: Workbench): Promise<void> {
     .first()
     .waitFor();
   ok((await answer.locator('.interactive-result-code-block').count()) > 0, 'the answer shows code');
+
+  await workbench.screenshot('answered');
+  await page.keyboard.press('Control+Alt+ArrowUp');
+  await eventually(async () => ok((await boxOf(answer)).y > 0, 'the beginning of the answer is in sight'));
+  await workbench.screenshot('start');
+}
+
+/** Drags the edge of the chat view to the middle of the window, for more to read at once. */
+async function widen({ page }: Workbench): Promise<void> {
+  const { x, y, height } = await boxOf(page.locator('.part.auxiliarybar'));
+  await page.mouse.move(x - 2, y + height / 2);
+  await page.mouse.down();
+  await page.mouse.move(880, y + height / 2, { steps: 10 });
+  await page.mouse.up();
+}
+
+async function boxOf(element: Locator): Promise<{ x: number; y: number; width: number; height: number }> {
+  const box = await element.boundingBox();
+  ok(box, 'the element is on the screen');
+  return box;
 }

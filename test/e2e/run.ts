@@ -5,10 +5,10 @@
  */
 import { cpSync, mkdirSync, rmSync } from 'node:fs';
 import path from 'node:path';
-import type { Browser, Page } from 'playwright-core';
+import type { Browser } from 'playwright-core';
 import { findChromium, launchChromium } from '../../scripts/lib/chromium.ts';
 import { cache, root, vsix } from '../../scripts/lib/project.ts';
-import { install, installExtension, newest, type Server, startServer } from '../../scripts/lib/vscode-server.ts';
+import { install, installExtension, newest, startServer } from '../../scripts/lib/vscode-server.ts';
 import { runAll, type TestResult, test } from '../host/registry.ts';
 import { askInChat } from './chat.ts';
 import { scaffoldFromPalette } from './scaffold.ts';
@@ -60,23 +60,20 @@ async function inWorkbench(
   cpSync(path.join(root, 'test/e2e/workspace'), workspace, { recursive: true });
   await installExtension(newest, data, vsix);
   const colorTheme = { 'workbench.colorTheme': theme === 'dark' ? 'Dark Modern' : 'Light Modern' };
-  let server: Server | undefined;
-  let page: Page | undefined;
+  const userSettings = { ...settings, ...colorTheme };
+  const server = await startServer({ version: newest, dataDir: data, token: name, settings: userSettings });
   try {
-    server = await startServer({
-      version: newest,
-      dataDir: data,
-      token: name,
-      settings: { ...settings, ...colorTheme },
-    });
-    page = await browser.newPage({ viewport: { width: 1440, height: 900 }, colorScheme: theme });
-    const workbench = new Workbench(page, workspace);
-    await workbench.open(server.address(workspace));
-    await walk(workbench);
+    const page = await browser.newPage({ viewport: { width: 1440, height: 900 }, colorScheme: theme });
+    const workbench = new Workbench(page, workspace, path.join(screenshots, name));
+    try {
+      await workbench.open(server.address(workspace));
+      await walk(workbench);
+    } finally {
+      await workbench.screenshot('end');
+      await page.close();
+    }
   } finally {
-    await page?.screenshot({ path: path.join(screenshots, `${name}.png`) });
-    await page?.close();
-    await server?.stop();
+    await server.stop();
   }
 }
 

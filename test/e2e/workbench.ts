@@ -8,9 +8,13 @@ export class Workbench {
   /** The folder that is open. */
   readonly folder: string;
 
-  constructor(page: Page, folder: string) {
+  readonly #picture: string;
+
+  /** @param picture the path of the screenshots, without what tells them apart. */
+  constructor(page: Page, folder: string, picture: string) {
     this.page = page;
     this.folder = folder;
+    this.#picture = picture;
     page.setDefaultTimeout(30_000);
   }
 
@@ -18,6 +22,11 @@ export class Workbench {
   async open(address: string): Promise<void> {
     await this.page.goto(address);
     await this.explorerItem('go.mod').waitFor();
+  }
+
+  /** Keeps a screenshot. */
+  async screenshot(name: string): Promise<void> {
+    await this.page.screenshot({ path: `${this.#picture}-${name}.png` });
   }
 
   /** A file or folder in the explorer. */
