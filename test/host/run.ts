@@ -20,9 +20,13 @@ export interface HostRun {
   readonly version: string;
   /** The module with `run()`, below `test/`. */
   readonly entry?: string;
+  /** Opens an empty folder instead of the sample Go workspace. */
+  readonly emptyFolder?: boolean;
+  /** The user's settings, besides those that keep VS Code quiet. */
+  readonly settings?: Record<string, unknown>;
 }
 
-const settings = {
+const quiet = {
   'extensions.autoCheckUpdates': false,
   'git.enabled': false,
   'telemetry.telemetryLevel': 'off',
@@ -32,11 +36,14 @@ const settings = {
 /** Runs the tests and returns what they sent; throws when they did not reach their end. */
 export async function runInHost<Message>(run: HostRun, report: (line: string) => void): Promise<Message[]> {
   const { kind, version, entry = 'host/suite/index.ts' } = run;
+  const settings = { ...quiet, ...run.settings };
   const home = path.join(cache, 'runs', `${path.dirname(entry).replaceAll('/', '-')}-${kind}-${version}`);
   const workspace = path.join(home, 'workspace');
   rmSync(home, { recursive: true, force: true });
-  mkdirSync(home, { recursive: true });
-  cpSync(path.join(root, 'test/e2e/workspace'), workspace, { recursive: true });
+  mkdirSync(workspace, { recursive: true });
+  if (!run.emptyFolder) {
+    cpSync(path.join(root, 'test/e2e/workspace'), workspace, { recursive: true });
+  }
 
   const [bundle, chromium] = await Promise.all([
     bundleTests(kind, entry),
