@@ -1,6 +1,6 @@
 import * as vscode from 'vscode';
 import type { Catalogue, Pattern } from '../core/catalogue/catalogue.ts';
-import { declarationOffset, parseGoHead, planImports } from '../core/catalogue/goSource.ts';
+import { declarationOffset, parseGoHead, planImports, spacingAt } from '../core/catalogue/goSource.ts';
 import { snippetBody, splitGoSource } from '../core/catalogue/snippet.ts';
 import type { ExtensionAssets } from './assets.ts';
 import type { Platform } from './folderFiles.ts';
@@ -115,8 +115,8 @@ async function insertAtCursor(editor: vscode.TextEditor, pattern: Pattern): Prom
     return;
   }
   const offset = declarationOffset(text, document.offsetAt(selection.active), head.end);
-  const onEmptyLine = text.slice(text.lastIndexOf('\n', offset - 1) + 1, offset).trim() === '';
-  const body = `${onEmptyLine ? '' : '\n\n'}${snippetBody(declarations, pattern.tabStops)}`;
+  const { before, after } = spacingAt(text, offset);
+  const body = before + snippetBody(declarations, pattern.tabStops) + after;
   const edit = new vscode.WorkspaceEdit();
   edit.set(document.uri, [
     ...changes.map(({ start, end, text: replacement }) =>

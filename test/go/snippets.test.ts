@@ -69,7 +69,7 @@ describe('all patterns', { timeout: SLOW }, () => {
         const { changes, conflicts } = planImports(before, head, imports);
         expect(conflicts).toEqual([]);
         let after = `${before}\n${declarations}`;
-        for (const { start, end, text } of changes) {
+        for (const { start, end, text } of changes.toReversed()) {
           after = after.slice(0, start) + text + after.slice(end);
         }
         write(folder, `${pattern.name}/file.go`, after);

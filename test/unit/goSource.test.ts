@@ -6,6 +6,7 @@ import {
   packageNameFor,
   parseGoHead,
   planImports,
+  spacingAt,
 } from '../../src/core/catalogue/goSource.ts';
 
 describe('parseGoHead', () => {
@@ -60,7 +61,7 @@ describe('planImports', () => {
     }
     const { changes, conflicts } = planImports(text, head, needed);
     let result = text;
-    for (const change of changes) {
+    for (const change of changes.toReversed()) {
       result = result.slice(0, change.start) + change.text + result.slice(change.end);
     }
     return { text: result, conflicts };
@@ -93,7 +94,22 @@ describe('planImports', () => {
     expect(apply('package p\n\nimport (\n\t"fmt"\n)\n', { path: 'github.com/a/b', name: 'b' }).text).toBe(
       'package p\n\nimport (\n\t"fmt"\n\n\tb "github.com/a/b"\n)\n',
     );
-    expect(apply('package p\n\nimport ()\n', { path: 'fmt' }).text).toBe('package p\n\nimport (\n\t"fmt"\n)\n');
+    expect(apply('package p\n\nimport (\n)\n', { path: 'fmt' }, { path: 'example.com/x' }).text).toBe(
+      'package p\n\nimport (\n\t"fmt"\n\n\t"example.com/x"\n)\n',
+    );
+  });
+
+  test.each(['import ()', 'import ("os")', 'import ( "os"; "io" )'])('leaves %s alone and adds a block', (block) => {
+    expect(apply(`package p\n\n${block}\n`, { path: 'fmt' }).text).toBe(
+      `package p\n\n${block}\n\nimport (\n\t"fmt"\n)\n`,
+    );
+  });
+
+  test('keeps a comment with the import below it', () => {
+    const text = 'package p\n\nimport (\n\t"os"\n\t// for the side effect\n\t_ "embed"\n)\n';
+    expect(apply(text, { path: 'fmt' }).text).toBe(
+      'package p\n\nimport (\n\t"os"\n\t// for the side effect\n\t_ "embed"\n\t"fmt"\n)\n',
+    );
   });
 
   test('changes nothing where nothing is missing', () => {
@@ -151,4 +167,16 @@ test.each([
   ['ü', 'pattern'],
 ])('the package in folder %s is called %s', (folder, name) => {
   expect(packageNameFor(folder)).toBe(name);
+});
+
+test.each([
+  ['package p\n\nvar x = 1\n|', '\n', ''],
+  ['package p\n\nvar x = 1\n\n|', '', ''],
+  ['package p\n\nvar x = 1|', '\n\n', ''],
+  ['package p|\n\nvar x = 1\n', '\n\n', ''],
+  ['package p\n\nvar x = 1\n|\nvar y = 2\n', '\n', '\n'],
+  ['package p\n|var y = 2\n', '\n', '\n\n'],
+])('the spacing at %j', (text, before, after) => {
+  const offset = text.indexOf('|');
+  expect(spacingAt(text.replace('|', ''), offset)).toEqual({ before, after });
 });

@@ -112,8 +112,8 @@ export interface ImportPlan {
 }
 
 /**
- * Plans the change that gives a file the imports it lacks: into its first block, standard library first, or in a block
- * of their own where it has none.
+ * Plans the changes that give a file the imports it lacks: whole lines, each in the group of its kind of the first
+ * block, or a block of their own where no block has a line for each import.
  */
 export function planImports(text: string, head: GoHead, needed: readonly GoImport[]): ImportPlan {
   const conflicts: string[] = [];
@@ -133,52 +133,93 @@ export function planImports(text: string, head: GoHead, needed: readonly GoImpor
     return { changes: [], conflicts };
   }
   const [block] = head.blocks;
-  if (!block) {
-    const lines = groupsOf(missing).map((group) => group.join('\n'));
-    return { changes: [{ start: head.end, end: head.end, text: `\n\nimport (\n${lines.join('\n\n')}\n)` }], conflicts };
+  const lines = block && linesIn(text, block);
+  if (!lines) {
+    const groups = [true, false]
+      .map((standard) =>
+        missing
+          .filter(({ path }) => isStandard(path) === standard)
+          .map(lineOf)
+          .sort(byPath),
+      )
+      .filter((group) => group.length > 0);
+    const inner = groups.map((group) => group.join('\n')).join('\n\n');
+    return { changes: [{ start: head.end, end: head.end, text: `\n\nimport (\n${inner}\n)` }], conflicts };
   }
-  const inner = text.slice(block.start, block.end);
-  const merged = mergeGroups(inner, missing);
-  return { changes: [{ start: block.start, end: block.end, text: merged }], conflicts };
+  return { changes: insertions(lines, missing), conflicts };
 }
 
-/** Puts each import into the group of its kind, or into a new one: standard library first, the others last. */
-function mergeGroups(inner: string, missing: readonly GoImport[]): string {
-  const groups = inner
-    .trim()
-    .split(/\n[ \t]*\n/)
-    .filter((group) => group.trim() !== '')
-    .map((group) => group.split('\n').map((line) => `\t${line.trim()}`));
+interface Line {
+  readonly at: number;
+  readonly text: string;
+}
+
+/** The lines between the parentheses of a block and the one that closes it; undefined if imports share lines. */
+function linesIn(text: string, { start, end }: ImportBlock): Line[] | undefined {
+  const inner = text.slice(start, end);
+  if (!/^[ \t]*(\/\/[^\n]*)?\n/.test(inner) || !/\n[ \t]*$/.test(inner) || /"[^"\n]*"[ \t]*;/.test(inner)) {
+    return undefined;
+  }
+  const lines: Line[] = [];
+  for (let at = text.indexOf('\n', start) + 1; at <= end; ) {
+    const newline = text.indexOf('\n', at);
+    lines.push({ at, text: text.slice(at, newline < 0 || newline > end ? end : newline) });
+    at = newline < 0 ? end + 1 : newline + 1;
+  }
+  return lines;
+}
+
+/** Whole lines to insert at the beginnings of lines; what goes to the same place is one change. */
+function insertions(lines: readonly Line[], missing: readonly GoImport[]): TextChange[] {
+  const groups = groupsOf(lines);
+  const closing = lines.at(-1)?.at ?? 0;
+  const changes = new Map<number, string>();
   for (const standard of [true, false]) {
-    const lines = missing.filter((wanted) => isStandard(wanted.path) === standard).map(lineOf);
-    if (lines.length === 0) {
+    const wanted = missing
+      .filter(({ path }) => isStandard(path) === standard)
+      .map(lineOf)
+      .sort(byPath);
+    const group = groups.find((candidate) => candidate.some(({ text }) => kindOf(text) === standard));
+    if (wanted.length === 0) {
       continue;
     }
-    const group = groups.find((candidate) =>
-      candidate.some((line) => isStandard(pathIn(line)) === standard && pathIn(line)),
-    );
     if (!group) {
-      groups.splice(standard ? 0 : groups.length, 0, lines.sort(byPath));
-    } else {
-      group.push(...lines);
-      // A comment of its own line belongs to the import below it, so such a group is left in its order.
-      if (group.every((line) => pathIn(line) !== '')) {
-        group.sort(byPath);
-      }
+      const block = wanted.map((line) => `${line}\n`).join('');
+      const at = standard ? (lines[0]?.at ?? closing) : closing;
+      const alone = groups.length === 0 && !changes.has(at);
+      changes.set(at, (changes.get(at) ?? '') + (alone ? block : standard ? `${block}\n` : `\n${block}`));
+      continue;
+    }
+    // A comment on a line of its own belongs to the import below it, so such a group is left in its order.
+    const sorted = group.every(({ text }) => pathIn(text) !== '');
+    const last = group.at(-1);
+    const behind = last ? last.at + last.text.length + 1 : closing;
+    for (const line of wanted) {
+      const next = sorted ? group.find(({ text }) => pathIn(text) > pathIn(line)) : undefined;
+      const at = next?.at ?? behind;
+      changes.set(at, `${changes.get(at) ?? ''}${line}\n`);
     }
   }
-  return `\n${groups.map((group) => group.join('\n')).join('\n\n')}\n`;
+  return [...changes].map(([at, text]) => ({ start: at, end: at, text })).sort((a, b) => a.start - b.start);
 }
 
-function groupsOf(imports: readonly GoImport[]): string[][] {
-  return [true, false]
-    .map((standard) =>
-      imports
-        .filter(({ path }) => isStandard(path) === standard)
-        .map(lineOf)
-        .sort(byPath),
-    )
-    .filter((group) => group.length > 0);
+/** The runs of lines between empty ones. */
+function groupsOf(lines: readonly Line[]): Line[][] {
+  const groups: Line[][] = [[]];
+  for (const line of lines.slice(0, -1)) {
+    if (line.text.trim() === '') {
+      groups.push([]);
+    } else {
+      groups.at(-1)?.push(line);
+    }
+  }
+  return groups.filter((group) => group.length > 0);
+}
+
+/** Whether a line imports from the standard library; undefined if it imports nothing. */
+function kindOf(line: string): boolean | undefined {
+  const path = pathIn(line);
+  return path === '' ? undefined : isStandard(path);
 }
 
 function lineOf({ path, name }: GoImport): string {
@@ -186,7 +227,7 @@ function lineOf({ path, name }: GoImport): string {
 }
 
 function pathIn(line: string): string {
-  return /^\t(?:[\w.]+ )?["`]([^"`]*)["`]/.exec(line)?.[1] ?? '';
+  return /^\s*(?:[\w.]+\s+)?["`]([^"`]*)["`]/.exec(line)?.[1] ?? '';
 }
 
 function byPath(a: string, b: string): number {
@@ -229,6 +270,16 @@ export function declarationOffset(text: string, offset: number, headEnd: number)
     lineStart = lineEnd + 1;
   }
   return text.length;
+}
+
+/** The empty lines that keep an inserted declaration apart from what stands around it. */
+export function spacingAt(text: string, offset: number): { readonly before: string; readonly after: string } {
+  const before = text.slice(0, offset);
+  const after = text.slice(offset);
+  return {
+    before: before.trim() === '' || /\n[ \t]*\n[ \t]*$/.test(before) ? '' : /\n[ \t]*$/.test(before) ? '\n' : '\n\n',
+    after: after.trim() === '' || /^[ \t]*\n[ \t]*\n/.test(after) ? '' : /^[ \t]*\n/.test(after) ? '\n' : '\n\n',
+  };
 }
 
 /**
