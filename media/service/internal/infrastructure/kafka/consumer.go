@@ -41,6 +41,13 @@ type Handler func(ctx context.Context, m Message) error
 // Permanent marks an error that trying again cannot mend.
 func Permanent(err error) error { return &permanentError{err} }
 
+// IsPermanent reports whether err or an error in its chain was marked by
+// Permanent.
+func IsPermanent(err error) bool {
+	_, ok := errors.AsType[*permanentError](err)
+	return ok
+}
+
 type permanentError struct{ error }
 
 func (e *permanentError) Unwrap() error { return e.error }
@@ -126,8 +133,7 @@ func (c *Consumer) handle(ctx context.Context, record *kgo.Record) bool {
 			c.config.OnOutcome("handled")
 			return true
 		}
-		_, permanent := errors.AsType[*permanentError](err)
-		if permanent || attempt >= c.config.Attempts {
+		if IsPermanent(err) || attempt >= c.config.Attempts {
 			return c.bury(ctx, record, message, attempt, err)
 		}
 		c.config.OnOutcome("retried")
