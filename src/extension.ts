@@ -4,8 +4,11 @@ import { registerCatalogueModel } from './vscode/catalogueModel.ts';
 import type { Platform } from './vscode/folderFiles.ts';
 import { registerInsertPattern } from './vscode/insertPattern.ts';
 import { registerParticipant } from './vscode/participant.ts';
-import { registerScaffold } from './vscode/scaffold.ts';
+import { Scaffolder } from './vscode/scaffold.ts';
+import { registerUndoScaffold, ScaffoldJournal } from './vscode/scaffoldJournal.ts';
 import { registerScaffoldPreview } from './vscode/scaffoldPreview.ts';
+import { registerScaffoldTool } from './vscode/scaffoldTool.ts';
+import { ScaffoldView } from './vscode/scaffoldView.ts';
 
 /**
  * Builds the object graph and registers the features. Reads nothing from disk: chat waits for it.
@@ -14,11 +17,17 @@ import { registerScaffoldPreview } from './vscode/scaffoldPreview.ts';
 export function register(context: vscode.ExtensionContext, platform: Platform): void {
   const log = vscode.window.createOutputChannel('Go Architect', { log: true });
   const assets = new ExtensionAssets(context.extensionUri);
+  const journal = new ScaffoldJournal(context);
+  const view = new ScaffoldView();
+  const scaffolder = new Scaffolder(assets, platform, log, context.globalState, journal, view);
   context.subscriptions.push(
     log,
-    registerScaffold(assets, platform, log),
+    view,
+    scaffolder.register(),
     registerScaffoldPreview(assets),
+    registerUndoScaffold(journal, platform, log),
     registerInsertPattern(assets, context.extensionUri, platform),
+    ...registerScaffoldTool(scaffolder),
     ...registerParticipant(assets, context.extensionUri, log),
     ...registerCatalogueModel(assets),
   );

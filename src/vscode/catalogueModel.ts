@@ -30,6 +30,9 @@ const MODEL: vscode.LanguageModelChatInformation = {
 
 /** Registers the model that answers from the catalogue, so that @go-architect works without an account. */
 export function registerCatalogueModel(assets: ExtensionAssets): vscode.Disposable[] {
+  if (!vscode.lm?.registerLanguageModelChatProvider) {
+    return []; // an editor without language models
+  }
   const changed = new vscode.EventEmitter<void>();
   const provider: vscode.LanguageModelChatProvider = {
     onDidChangeLanguageModelChatInformation: changed.event,

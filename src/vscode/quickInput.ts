@@ -7,10 +7,10 @@ interface Step {
   readonly title: string;
   readonly step: number;
   readonly totalSteps: number;
+  readonly canGoBack: boolean;
 }
 
 interface TextStep extends Step {
-  readonly canGoBack: boolean;
   readonly prompt: string;
   readonly placeholder?: string;
   readonly value: string;
@@ -57,20 +57,50 @@ export function inputText(options: TextStep): Promise<string | typeof BACK | und
 interface PickStep<T extends vscode.QuickPickItem> extends Step {
   readonly placeholder: string;
   readonly items: readonly T[];
+  /** The item that Enter takes. */
+  readonly active?: T | undefined;
 }
 
 /** Asks to choose one item. @returns undefined if the user gave up. */
-export function pickItem<T extends vscode.QuickPickItem>(options: PickStep<T>): Promise<T | undefined> {
+export async function pickItem<T extends vscode.QuickPickItem>(
+  options: PickStep<T>,
+): Promise<T | typeof BACK | undefined> {
+  const chosen = await choose(options, false);
+  return chosen === BACK ? BACK : chosen?.[0];
+}
+
+/** Asks to choose any number of items, none included. @returns undefined if the user gave up. */
+export function pickItems<T extends vscode.QuickPickItem>(
+  options: PickStep<T>,
+): Promise<readonly T[] | typeof BACK | undefined> {
+  return choose(options, true);
+}
+
+function choose<T extends vscode.QuickPickItem>(
+  options: PickStep<T>,
+  many: boolean,
+): Promise<readonly T[] | typeof BACK | undefined> {
   const pick = vscode.window.createQuickPick<T>();
   pick.title = options.title;
   pick.step = options.step;
   pick.totalSteps = options.totalSteps;
   pick.placeholder = options.placeholder;
-  pick.items = options.items;
+  pick.canSelectMany = many;
   pick.ignoreFocusOut = true;
+  pick.items = options.items;
+  if (many) {
+    pick.selectedItems = options.items.filter(({ picked }) => picked);
+  } else if (options.active) {
+    pick.activeItems = [options.active];
+  }
+  pick.buttons = options.canGoBack ? [vscode.QuickInputButtons.Back] : [];
   return new Promise((resolve) => {
     pick.onDidAccept(() => {
-      resolve(pick.selectedItems[0]);
+      resolve(pick.selectedItems);
+      pick.hide();
+    });
+    pick.onDidTriggerButton(() => {
+      resolve(BACK);
       pick.hide();
     });
     pick.onDidHide(() => {

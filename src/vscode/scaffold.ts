@@ -1,100 +1,194 @@
 import * as vscode from 'vscode';
-import { PlanError, planScaffold } from '../core/scaffold/plan.ts';
+import { journalEntry } from '../core/scaffold/journal.ts';
+import { decodeOptions, type ScaffoldOptions } from '../core/scaffold/options.ts';
+import { type Plan, PlanError, planScaffold } from '../core/scaffold/plan.ts';
 import { renderService } from '../core/scaffold/render.ts';
 import { WriteError, type WriteResult, writePlan } from '../core/scaffold/write.ts';
+import { missingRequirements } from '../core/workspace/goModule.ts';
 import type { ExtensionAssets } from './assets.ts';
 import { FolderFiles, type Platform } from './folderFiles.ts';
 import { refuseInRestrictedMode } from './restrictedMode.ts';
-import { askScaffold, type ScaffoldAnswers } from './scaffoldInput.ts';
+import { askScaffold, type ScaffoldAnswers, type ScaffoldDefaults } from './scaffoldInput.ts';
+import type { ScaffoldJournal } from './scaffoldJournal.ts';
+import type { ScaffoldView } from './scaffoldView.ts';
 
-/** Registers "Go Architect: Scaffold Service". */
-export function registerScaffold(
-  assets: ExtensionAssets,
-  platform: Platform,
-  log: vscode.LogOutputChannel,
-): vscode.Disposable {
-  return vscode.commands.registerCommand('goArchitect.scaffoldService', async (argument?: unknown) => {
-    try {
-      if (await refuseInRestrictedMode()) {
+const REMEMBERED = 'scaffold.options';
+
+/** Asks what to scaffold, shows it, writes it, and remembers how to undo it. */
+export class Scaffolder {
+  readonly #assets: ExtensionAssets;
+  readonly #platform: Platform;
+  readonly #log: vscode.LogOutputChannel;
+  readonly #memento: vscode.Memento;
+  readonly #journal: ScaffoldJournal;
+  readonly #view: ScaffoldView;
+
+  constructor(
+    assets: ExtensionAssets,
+    platform: Platform,
+    log: vscode.LogOutputChannel,
+    memento: vscode.Memento,
+    journal: ScaffoldJournal,
+    view: ScaffoldView,
+  ) {
+    this.#assets = assets;
+    this.#platform = platform;
+    this.#log = log;
+    this.#memento = memento;
+    this.#journal = journal;
+    this.#view = view;
+  }
+
+  /** Registers "Go Architect: Scaffold Service". */
+  register(): vscode.Disposable {
+    return vscode.commands.registerCommand('goArchitect.scaffoldService', async (argument?: unknown) => {
+      try {
+        if (!(await refuseInRestrictedMode())) {
+          await this.#run(this.#defaultsOf(argument));
+        }
+      } catch (error) {
+        await this.#showFault(error);
+      }
+    });
+  }
+
+  /** What would be written, without writing it. */
+  async plan({ target, options }: ScaffoldAnswers): Promise<Plan> {
+    return planScaffold(renderService(await this.#assets.service(), options), new FolderFiles(target, this.#platform));
+  }
+
+  /** Writes a plan: all of it or nothing. @throws WriteError after the clean-up. */
+  async write({ target, options }: ScaffoldAnswers, plan: Plan, token: vscode.CancellationToken): Promise<WriteResult> {
+    const files = new FolderFiles(target, this.#platform);
+    const result = await vscode.window.withProgress(
+      {
+        location: vscode.ProgressLocation.Notification,
+        title: `Scaffolding ${options.modulePath}`,
+        cancellable: true,
+      },
+      (progress, stop) =>
+        writePlan(plan, files, {
+          isCancelled: () => stop.isCancellationRequested || token.isCancellationRequested,
+          onProgress: (_, path) => progress.report({ message: path, increment: 100 / plan.create.length }),
+        }),
+    );
+    const created = new Set(result.files);
+    const entry = await journalEntry(
+      target.toString(),
+      options.modulePath,
+      new Date().toISOString(),
+      plan.create.filter(({ path }) => created.has(path)),
+      result.folders,
+    );
+    if (result.files.length > 0) {
+      await this.#journal.add(entry);
+    }
+    const skipped = [...plan.skip, ...result.skipped];
+    this.#log.info(
+      `Scaffolded ${options.modulePath}: created ${result.files.length} files, skipped ${skipped.length}.`,
+    );
+    for (const path of skipped) {
+      this.#log.info(`Skipped, because it exists: ${path}`);
+    }
+    return { ...result, skipped };
+  }
+
+  /** An argument is a folder of the explorer, or options that were chosen in chat. */
+  #defaultsOf(argument: unknown): ScaffoldDefaults {
+    const remembered = decodeOptions(this.#memento.get<Record<string, unknown>>(REMEMBERED, {}));
+    if (argument instanceof vscode.Uri) {
+      return { options: { ...remembered, modulePath: '' }, folder: argument, decided: false };
+    }
+    if (typeof argument === 'object' && argument !== null) {
+      const given = argument as Record<string, unknown>;
+      return { options: decodeOptions(given), decided: given.decided === true };
+    }
+    return { options: { ...remembered, modulePath: '' }, decided: false };
+  }
+
+  async #run(defaults: ScaffoldDefaults): Promise<void> {
+    for (let current = defaults; ; ) {
+      const answers = await askScaffold(this.#platform, current);
+      if (answers === undefined) {
         return;
       }
-      const answers = await askScaffold(platform, argument);
-      if (answers) {
-        await scaffold(assets, platform, log, answers);
+      const { components, layout } = answers.options;
+      await this.#memento.update(REMEMBERED, { components: [...components], layout });
+      const plan = await this.plan(answers);
+      // Options decided in chat were previewed there.
+      const decision = current.decided ? 'create' : await this.#view.show(plan, answers.target, answers.options);
+      if (decision === 'change') {
+        current = { options: answers.options, folder: answers.target, decided: false };
+        continue;
       }
-    } catch (error) {
-      await showFault(log, error);
+      if (decision === 'create') {
+        const never = new vscode.CancellationTokenSource().token;
+        const result = await this.write(answers, plan, never);
+        await this.#report(answers, plan, result);
+      }
+      return;
     }
-  });
-}
-
-async function scaffold(
-  assets: ExtensionAssets,
-  platform: Platform,
-  log: vscode.LogOutputChannel,
-  { target, modulePath }: ScaffoldAnswers,
-): Promise<void> {
-  const files = new FolderFiles(target, platform);
-  const { result, skipped } = await vscode.window.withProgress(
-    { location: vscode.ProgressLocation.Notification, title: `Scaffolding ${modulePath}`, cancellable: true },
-    async (progress, token) => {
-      const rendered = renderService(await assets.service(), { modulePath });
-      const plan = await planScaffold(rendered, files);
-      const result = await writePlan(plan, files, {
-        isCancelled: () => token.isCancellationRequested,
-        onProgress: (_, path) => progress.report({ message: path, increment: 100 / plan.create.length }),
-      });
-      return { result, skipped: [...plan.skip, ...result.skipped] };
-    },
-  );
-  log.info(`Scaffolded ${modulePath}: created ${result.files.length} files, skipped ${skipped.length}.`);
-  for (const path of skipped) {
-    log.info(`Skipped, because it exists: ${path}`);
   }
-  await report(target, log, result, skipped);
-}
 
-/** Says what was created and what was left alone, and offers the next step. */
-async function report(
-  target: vscode.Uri,
-  log: vscode.LogOutputChannel,
-  result: WriteResult,
-  skipped: readonly string[],
-): Promise<void> {
-  const openReadme = 'Open README';
-  const openFolder = 'Open Folder';
-  const showSkipped = 'Show Skipped';
-  const created = result.files.length === 0 ? 'Nothing to create.' : `Created ${count(result.files.length, 'file')}.`;
-  const left = skipped.length === 0 ? '' : ` Left ${count(skipped.length, 'existing file')} alone.`;
-  const inWorkspace = vscode.workspace.getWorkspaceFolder(target) !== undefined;
-  const choice = await vscode.window.showInformationMessage(
-    `${created}${left} Start it with "go run ./cmd/server".`,
-    inWorkspace ? openReadme : openFolder,
-    ...(skipped.length === 0 ? [] : [showSkipped]),
-  );
-  if (choice === openReadme) {
-    await vscode.commands.executeCommand('markdown.showPreview', vscode.Uri.joinPath(target, 'README.md'));
-  } else if (choice === openFolder) {
-    await vscode.commands.executeCommand('vscode.openFolder', target, { forceNewWindow: true });
-  } else if (choice === showSkipped) {
-    log.show();
+  /** Says what was created and what was left alone, and offers the next step. */
+  async #report({ target, options }: ScaffoldAnswers, plan: Plan, result: WriteResult): Promise<void> {
+    const created = result.files.length === 0 ? 'Nothing to create.' : `Created ${count(result.files.length, 'file')}.`;
+    const left = result.skipped.length === 0 ? '' : ` Left ${count(result.skipped.length, 'existing file')} alone.`;
+    const missing = await this.#missingRequirements(target, options, plan);
+    const next =
+      missing.length === 0
+        ? ' Start it with "go run ./cmd/server".'
+        : ` Your go.mod lacks ${count(missing.length, 'requirement')} of it: ${missing.join(', ')}.`;
+    const actions: Record<string, () => Thenable<unknown>> = {};
+    if (missing.length > 0 && target.scheme === 'file') {
+      actions['Run go mod tidy'] = async () => {
+        const terminal = vscode.window.createTerminal({ name: 'go mod tidy', cwd: target });
+        terminal.show();
+        terminal.sendText('go mod tidy');
+      };
+    }
+    if (vscode.workspace.getWorkspaceFolder(target) === undefined) {
+      actions['Open Folder'] = () =>
+        vscode.commands.executeCommand('vscode.openFolder', target, { forceNewWindow: true });
+    } else if (result.files.includes('README.md')) {
+      const readme = vscode.Uri.joinPath(target, 'README.md');
+      actions['Open README'] = () => vscode.commands.executeCommand('markdown.showPreview', readme);
+    }
+    if (result.skipped.length > 0) {
+      actions['Show Skipped'] = async () => this.#log.show();
+    }
+    if (result.files.length > 0) {
+      actions.Undo = () => vscode.commands.executeCommand('goArchitect.undoScaffold');
+    }
+    const choice = await vscode.window.showInformationMessage(`${created}${left}${next}`, ...Object.keys(actions));
+    await actions[choice ?? '']?.();
   }
-}
 
-async function showFault(log: vscode.LogOutputChannel, error: unknown): Promise<void> {
-  if (error instanceof WriteError && error.cancelled) {
-    await vscode.window.showInformationMessage(error.message);
-    return;
+  /** The requirements of the service that the go.mod which was there already does not have. */
+  async #missingRequirements(target: vscode.Uri, options: ScaffoldOptions, plan: Plan): Promise<string[]> {
+    if (!plan.skip.includes('go.mod')) {
+      return [];
+    }
+    const wanted = renderService(await this.#assets.service(), options).find(({ path }) => path === 'go.mod');
+    const present = await new FolderFiles(target, this.#platform).read('go.mod');
+    return missingRequirements(wanted?.text ?? '', present ?? '');
   }
-  log.error(error instanceof Error ? error : String(error));
-  const text = error instanceof Error ? error.message : String(error);
-  const known = error instanceof WriteError || error instanceof PlanError;
-  const choice = await vscode.window.showErrorMessage(
-    known ? text : `The service could not be scaffolded: ${text}`,
-    'Show Log',
-  );
-  if (choice !== undefined) {
-    log.show();
+
+  async #showFault(error: unknown): Promise<void> {
+    if (error instanceof WriteError && error.cancelled) {
+      await vscode.window.showInformationMessage(error.message);
+      return;
+    }
+    this.#log.error(error instanceof Error ? error : String(error));
+    const text = error instanceof Error ? error.message : String(error);
+    const known = error instanceof WriteError || error instanceof PlanError;
+    const choice = await vscode.window.showErrorMessage(
+      known ? text : `The service could not be scaffolded: ${text}`,
+      'Show Log',
+    );
+    if (choice !== undefined) {
+      this.#log.show();
+    }
   }
 }
 

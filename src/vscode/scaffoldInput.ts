@@ -1,13 +1,20 @@
 import * as vscode from 'vscode';
 import { modulePathProblem } from '../core/scaffold/modulePath.ts';
+import {
+  COMPONENT_DESCRIPTIONS,
+  COMPONENTS,
+  LAYOUT_DESCRIPTIONS,
+  LAYOUTS,
+  type ScaffoldOptions,
+} from '../core/scaffold/options.ts';
 import { existingModulePath, folderPathProblem, suggestModulePath } from '../core/scaffold/suggest.ts';
 import { FolderFiles, type Platform } from './folderFiles.ts';
-import { BACK, inputText, pickItem } from './quickInput.ts';
+import { BACK, inputText, pickItem, pickItems } from './quickInput.ts';
 
-/** Where to scaffold, and for which module. */
+/** Where to scaffold, and what. */
 export interface ScaffoldAnswers {
   readonly target: vscode.Uri;
-  readonly modulePath: string;
+  readonly options: ScaffoldOptions;
 }
 
 const TITLE = 'Scaffold Service';
@@ -19,44 +26,114 @@ interface Target {
   readonly path: string;
 }
 
-/**
- * Asks for folder and module path, with a way back.
- * @param argument the folder, when the command comes from the explorer; `{ modulePath }`, when it comes from chat.
- * @returns undefined if the user gave up.
- */
-export async function askScaffold(platform: Platform, argument: unknown): Promise<ScaffoldAnswers | undefined> {
-  const given = argument instanceof vscode.Uri ? targetOf(argument) : undefined;
-  const wanted = modulePathIn(argument);
-  for (;;) {
-    const target = given ?? (await askTarget());
-    if (target === undefined) {
-      return undefined;
-    }
-    const base = new FolderFiles(target.base, platform);
-    const uri = target.path === '' ? target.base : vscode.Uri.joinPath(target.base, target.path);
-    // A folder that is a module already keeps its path: its go.mod is never changed.
-    const existing = await existingModulePath(base, target.path);
-    if (existing !== undefined && modulePathProblem(existing) === undefined) {
-      return { target: uri, modulePath: existing };
-    }
-    const modulePath = await inputText({
-      title: TITLE,
-      step: given ? 1 : 2,
-      totalSteps: given ? 1 : 2,
-      canGoBack: given === undefined,
-      prompt: 'Module path of the service',
-      value: wanted ?? (await suggestModulePath(base, target.path, target.baseName)),
-      problemOf: modulePathProblem,
-    });
-    if (modulePath === BACK) {
-      continue;
-    }
-    return modulePath === undefined ? undefined : { target: uri, modulePath };
-  }
+/** What is known before anything is asked. */
+export interface ScaffoldDefaults {
+  readonly options: ScaffoldOptions;
+  /** The folder, when the command comes from the explorer. */
+  readonly folder?: vscode.Uri;
+  /** The options were chosen before, in chat: only what is missing is asked. */
+  readonly decided: boolean;
 }
 
-async function askTarget(): Promise<Target | undefined> {
+/**
+ * Asks for folder, module path, components and layout, each with a way back.
+ * @returns undefined if the user gave up.
+ */
+export async function askScaffold(
+  platform: Platform,
+  { options, folder, decided }: ScaffoldDefaults,
+): Promise<ScaffoldAnswers | undefined> {
+  let target = folder && targetOf(folder);
+  let { modulePath, components, layout } = options;
+  const steps: ((place: StepPlace) => Promise<typeof BACK | undefined | true>)[] = [
+    ...(folder
+      ? []
+      : [
+          async (place: StepPlace) => {
+            const answer = await askTarget(place);
+            target = answer;
+            return answer && true;
+          },
+        ]),
+    async (place) => {
+      if (target === undefined) {
+        return undefined;
+      }
+      const base = new FolderFiles(target.base, platform);
+      // A folder that is a module already keeps its path: its go.mod is never changed.
+      const existing = await existingModulePath(base, target.path);
+      if (existing !== undefined && modulePathProblem(existing) === undefined) {
+        modulePath = existing;
+        return true;
+      }
+      if (decided && modulePathProblem(modulePath) === undefined) {
+        return true;
+      }
+      const answer = await inputText({
+        ...place,
+        prompt: 'Module path of the service',
+        value: modulePath || (await suggestModulePath(base, target.path, target.baseName)),
+        problemOf: modulePathProblem,
+      });
+      modulePath = typeof answer === 'string' ? answer : modulePath;
+      return typeof answer === 'string' ? true : answer;
+    },
+    ...(decided
+      ? []
+      : [
+          async (place: StepPlace) => {
+            const answer = await pickItems({
+              ...place,
+              placeholder: 'HTTP and an in-memory store are always there. What else?',
+              items: COMPONENTS.map((component) => ({
+                ...COMPONENT_DESCRIPTIONS[component],
+                component,
+                picked: components.has(component),
+              })),
+            });
+            components = Array.isArray(answer) ? new Set(answer.map(({ component }) => component)) : components;
+            return Array.isArray(answer) ? true : (answer as typeof BACK | undefined);
+          },
+          async (place: StepPlace) => {
+            const items = LAYOUTS.map((name) => ({ ...LAYOUT_DESCRIPTIONS[name], layout: name }));
+            const answer = await pickItem({
+              ...place,
+              placeholder: 'Which layout?',
+              items,
+              active: items.find((item) => item.layout === layout),
+            });
+            layout = answer === BACK || answer === undefined ? layout : answer.layout;
+            return answer === BACK ? BACK : answer && true;
+          },
+        ]),
+  ];
+  for (let index = 0; index < steps.length; ) {
+    const place = { title: TITLE, step: index + 1, totalSteps: steps.length, canGoBack: index > 0 };
+    const outcome = await steps[index]?.(place);
+    if (outcome === undefined) {
+      return undefined;
+    }
+    index += outcome === BACK ? -1 : 1;
+  }
+  if (target === undefined) {
+    return undefined;
+  }
+  const uri = target.path === '' ? target.base : vscode.Uri.joinPath(target.base, target.path);
+  return { target: uri, options: { modulePath, components, layout } };
+}
+
+interface StepPlace {
+  readonly title: string;
+  readonly step: number;
+  readonly totalSteps: number;
+  readonly canGoBack: boolean;
+}
+
+async function askTarget(place: StepPlace): Promise<Target | undefined> {
   const folders = vscode.workspace.workspaceFolders ?? [];
+  if (folders.length === 0) {
+    return browse();
+  }
   for (;;) {
     const here = folders.map((folder) => ({
       label: `$(root-folder) ${folder.name}`,
@@ -70,31 +147,27 @@ async function askTarget(): Promise<Target | undefined> {
     const below = folders.map((folder) => ({
       label: `$(new-folder) New folder in ${folder.name}…`,
       description: '',
-      choose: () => askFolderBelow(folder),
+      choose: () => askFolderBelow(folder, place),
     }));
     const elsewhere = { label: '$(folder-opened) Another folder…', description: '', choose: browse };
-    if (folders.length === 0) {
-      return browse();
-    }
     const choice = await pickItem({
-      title: TITLE,
-      step: 1,
-      totalSteps: 2,
+      ...place,
       placeholder: 'Where should the service go?',
       items: [...here, ...below, elsewhere],
     });
-    const target = await choice?.choose();
+    const target = choice === BACK ? undefined : await choice?.choose();
     if (target !== BACK) {
       return target;
     }
   }
 }
 
-async function askFolderBelow(folder: vscode.WorkspaceFolder): Promise<Target | typeof BACK | undefined> {
+async function askFolderBelow(
+  folder: vscode.WorkspaceFolder,
+  place: StepPlace,
+): Promise<Target | typeof BACK | undefined> {
   const path = await inputText({
-    title: TITLE,
-    step: 1,
-    totalSteps: 2,
+    ...place,
     canGoBack: true,
     prompt: `Folder below ${folder.name}`,
     placeholder: 'services/orders',
@@ -118,16 +191,9 @@ async function browse(): Promise<Target | undefined> {
 /** A folder inside the workspace is seen from the workspace folder, so that a go.mod above it is found. */
 function targetOf(uri: vscode.Uri): Target {
   const folder = vscode.workspace.getWorkspaceFolder(uri);
-  if (folder && uri.path.startsWith(`${folder.uri.path.replace(/\/$/, '')}/`)) {
-    const path = uri.path.slice(folder.uri.path.replace(/\/$/, '').length + 1).replace(/\/$/, '');
-    return { base: folder.uri, baseName: folder.name, path };
+  const root = folder?.uri.path.replace(/\/$/, '');
+  if (folder && root !== undefined && uri.path.startsWith(`${root}/`)) {
+    return { base: folder.uri, baseName: folder.name, path: uri.path.slice(root.length + 1).replace(/\/$/, '') };
   }
   return { base: uri, baseName: uri.path.split('/').findLast(Boolean) ?? 'service', path: '' };
-}
-
-function modulePathIn(argument: unknown): string | undefined {
-  if (typeof argument === 'object' && argument !== null && 'modulePath' in argument) {
-    return typeof argument.modulePath === 'string' ? argument.modulePath : undefined;
-  }
-  return undefined;
 }

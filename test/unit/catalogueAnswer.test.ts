@@ -75,11 +75,11 @@ describe('catalogueAnswer', () => {
     }
   });
 
-  test('/design ends with what to settle, for the workspace’s module', () => {
+  test('/design says what to settle, for the workspace’s module', () => {
     const { markdown } = ask('design', 'an order service that survives an outage of its payment provider');
     expect(markdown).toContain('### What to settle for `example.com/shop`');
     for (const line of commands.get('design')?.outline ?? ['missing']) {
-      expect(markdown).toContain(`- [ ] ${line}`);
+      expect(markdown).toContain(`- ${line}`);
     }
   });
 

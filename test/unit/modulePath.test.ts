@@ -131,3 +131,21 @@ test.each([
 ])('%j asks for %s', (sentence, modulePath) => {
   expect(parseScaffoldRequest(sentence).modulePath).toBe(modulePath);
 });
+
+describe('the components and the layout in a sentence', () => {
+  test.each([
+    ['an order service', undefined, undefined],
+    ['an order service with gRPC and Kafka, module github.com/acme/orders', 'grpc kafka deploy ci', undefined],
+    ['everything without redis', 'grpc postgres kafka deploy ci', undefined],
+    ['no kafka, no ci', 'grpc postgres redis deploy', undefined],
+    ['postgres and redis without docker or github actions', 'postgres redis', undefined],
+    ['a minimal service', '', undefined],
+    ['in module github.com/acme/cache', undefined, undefined],
+    ['feature-first, with Postgres', 'postgres deploy ci', 'feature'],
+    ['with internal/platform', undefined, 'platform'],
+  ])('%j', (sentence, components, layout) => {
+    const request = parseScaffoldRequest(sentence);
+    expect(request.components && [...request.components].join(' ')).toBe(components);
+    expect(request.layout).toBe(layout);
+  });
+});

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { fileTree } from '../../src/core/scaffold/fileTree.ts';
+import { defaultOptions } from '../../src/core/scaffold/options.ts';
 import { PlanError, planScaffold } from '../../src/core/scaffold/plan.ts';
 import { type RenderedFile, renderService } from '../../src/core/scaffold/render.ts';
 import { WriteError, writePlan } from '../../src/core/scaffold/write.ts';
@@ -25,7 +26,7 @@ describe('renderService', () => {
       'media/service/README.md': '# shopfront\n<!-- scaffold:if deploy -->\nx\n<!-- scaffold:end -->\n',
       'media/other.txt': 'not part of it',
     };
-    expect(renderService(service, { modulePath: 'github.com/acme/pay/v2' })).toEqual([
+    expect(renderService(service, defaultOptions('github.com/acme/pay/v2'))).toEqual([
       { path: 'README.md', text: '# pay\nx\n' },
       { path: 'compose.yaml', text: 'a: 1\nb: pay\n' },
       { path: 'go.mod', text: 'module github.com/acme/pay/v2\n' },
@@ -34,18 +35,18 @@ describe('renderService', () => {
   });
 
   test('refuses a module path that Go refuses', () => {
-    expect(() => renderService({}, { modulePath: 'orders"; os.Exit(1)' })).toThrow(RangeError);
+    expect(() => renderService({}, defaultOptions('orders"; os.Exit(1)'))).toThrow(RangeError);
   });
 
   test('the real service keeps no trace of its own names or markers', () => {
-    const rendered = renderService(serviceAssets, { modulePath: 'github.com/acme/orders' });
+    const rendered = renderService(serviceAssets, defaultOptions('github.com/acme/orders'));
     expect(rendered.length).toBeGreaterThan(30);
     expect(rendered.filter(({ text }) => /shopfront|scaffold:/i.test(text)).map(({ path }) => path)).toEqual([]);
     expect(rendered.filter(({ path }) => /shopfront/i.test(path))).toEqual([]);
   });
 
   test('the real service has the recommended tree', () => {
-    const paths = renderService(serviceAssets, { modulePath: 'example.com/x' }).map(({ path }) => path);
+    const paths = renderService(serviceAssets, defaultOptions('example.com/x')).map(({ path }) => path);
     expect(paths).toEqual(
       expect.arrayContaining([
         'go.mod',

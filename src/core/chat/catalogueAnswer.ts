@@ -59,16 +59,17 @@ export function catalogueAnswer(question: Question, catalogue: Catalogue, search
   const [best] = entries;
   const shown = entries.slice(0, SHOWN_IN_FULL);
   const parts = [NO_AI, ...shown.map((entry) => (entry.kind === 'pattern' ? patternPart(entry) : topicPart(entry)))];
-  const code = command?.name === 'pattern' ? shown.find((entry) => entry.kind === 'pattern') : best;
-  if (code?.kind === 'pattern') {
-    parts.push(codePart(code));
-  }
   const rest = entries.slice(SHOWN_IN_FULL);
   if (rest.length > 0) {
     parts.push(['**Also look at**', ...rest.map((entry) => `- **${entry.title}**: ${entry.summary}`)].join('\n'));
   }
   if (command && command.outline.length > 0 && command.name !== 'pattern') {
     parts.push(outlinePart(command, question.facts));
+  }
+  // The longest part comes last.
+  const code = command?.name === 'pattern' ? shown.find((entry) => entry.kind === 'pattern') : best;
+  if (code?.kind === 'pattern') {
+    parts.push(codePart(code));
   }
   parts.push(HOW_TO_GO_ON);
   return { markdown: parts.join('\n\n'), entries };
@@ -128,5 +129,5 @@ function codePart(pattern: Pattern): string {
 function outlinePart(command: Command, facts: WorkspaceFacts): string {
   const modules = facts.modules.map(({ path, packages }) => `\`${path}\` (${packages.length} packages)`);
   const about = modules.length === 0 ? '' : ` for ${modules.slice(0, 3).join(', ')}`;
-  return [`### What to settle${about}`, ...command.outline.map((line) => `- [ ] ${line}`)].join('\n');
+  return [`### What to settle${about}`, ...command.outline.map((line) => `- ${line}`)].join('\n');
 }

@@ -1,14 +1,9 @@
 import type { Assets } from '../catalogue/catalogue.ts';
+import { relocate, sortImports } from './layout.ts';
+import { resolveMarkers } from './markers.ts';
 import { modulePathProblem, serviceName } from './modulePath.ts';
-
-/** The parts of the service that can be left out; HTTP and the in-memory store are always there. */
-export const COMPONENTS = ['grpc', 'postgres', 'redis', 'kafka', 'deploy', 'ci'] as const;
-export type Component = (typeof COMPONENTS)[number];
-
-/** What to scaffold. */
-export interface ScaffoldOptions {
-  readonly modulePath: string;
-}
+import { holds, type ScaffoldOptions } from './options.ts';
+import { type ServiceModules, selectModules } from './serviceModules.ts';
 
 /** A file of the scaffold: path from the target folder, and its text. */
 export interface RenderedFile {
@@ -16,17 +11,24 @@ export interface RenderedFile {
   readonly text: string;
 }
 
-/** The names under which media/service stands as a module of its own. */
-export const TEMPLATE_MODULE = 'example.com/shopfront';
-export const TEMPLATE_NAME = 'shopfront';
-
 const ROOT = 'media/service/';
-const MARKER = /^[ \t]*(?:\/\/|#|<!--|--)[ \t]*scaffold:(?:if [a-z| ]+|end)[ \t]*(?:-->)?[ \t]*\r?\n?/gm;
+const MODULES = 'media/service-modules.json';
+
+/** The names under which media/service stands as a module of its own. */
+const TEMPLATE_MODULE = 'example.com/shopfront';
+const TEMPLATE_NAME = 'shopfront';
+
+/** What belongs to a component as a whole, by the beginning of its path; parts of shared files stand between markers. */
+const BELONGS: readonly (readonly [string, string])[] = [
+  ['api/proto/', 'grpc'],
+  ['cmd/server/grpc', 'grpc'],
+  ['internal/adapter/grpc/', 'grpc'],
+];
 
 /**
- * Renders the service for a user's module: the files of media/service with the module path and the service's name put
- * in, and without the marker lines of optional parts.
- * @param service the files of media/service.
+ * Renders the service for a user's module: the files of media/service that the options ask for, with the module path and
+ * the service's name put in.
+ * @param service the files of media/service, and the requirements of each combination of components.
  * @returns files in the order of their paths.
  * @throws RangeError if the module path is not valid.
  */
@@ -36,15 +38,28 @@ export function renderService(service: Assets, options: ScaffoldOptions): Render
     throw new RangeError(problem);
   }
   const name = serviceName(options.modulePath);
+  const modules = JSON.parse(service[MODULES] ?? 'null') as ServiceModules | null;
+  const fill = (text: string) =>
+    text
+      // A function, because "$" in a replacement text has a meaning of its own.
+      .replaceAll(TEMPLATE_MODULE, () => options.modulePath)
+      .replaceAll(TEMPLATE_NAME, () => name);
   return Object.keys(service)
     .filter((path) => path.startsWith(ROOT))
-    .sort()
-    .map((path) => ({
-      path: path.slice(ROOT.length),
-      text: (service[path] ?? '')
-        .replace(MARKER, '')
-        // A function, because "$" in a replacement text has a meaning of its own.
-        .replaceAll(TEMPLATE_MODULE, () => options.modulePath)
-        .replaceAll(TEMPLATE_NAME, () => name),
-    }));
+    .map((path) => path.slice(ROOT.length))
+    .filter((path) => {
+      const condition = BELONGS.find(([beginning]) => path.startsWith(beginning))?.[1];
+      return condition === undefined || holds(condition, options);
+    })
+    .map((path) => {
+      const template = service[ROOT + path] ?? '';
+      const resolved =
+        (modules && selectModules(modules, path, options.components)) ?? resolveMarkers(template, options);
+      const moved = options.layout === 'recommended' ? resolved : relocate(resolved, options.layout);
+      return {
+        path: relocate(path, options.layout),
+        text: fill(path.endsWith('.go') && moved !== resolved ? sortImports(moved) : moved),
+      };
+    })
+    .sort((a, b) => (a.path < b.path ? -1 : 1));
 }

@@ -47,6 +47,12 @@ function unquote(word: string): string {
   return word.replace(/^(["`])(.*)\1$/, '$2');
 }
 
+/** The direct requirements of one go.mod that another lacks, as "path version". */
+export function missingRequirements(wanted: string, present: string): string[] {
+  const have = new Set(parseGoMod(present)?.requires.map((line) => line.split(' ')[0]));
+  return (parseGoMod(wanted)?.requires ?? []).filter((line) => !have.has(line.split(' ')[0]));
+}
+
 /** A Go module of the workspace. */
 export interface WorkspaceModule extends GoMod {
   /** Folder of its go.mod from the workspace's root, with forward slashes; empty for the root itself. */

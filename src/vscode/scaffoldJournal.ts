@@ -1,0 +1,97 @@
+import * as vscode from 'vscode';
+import { type JournalEntry, parseJournal, undoScaffold } from '../core/scaffold/journal.ts';
+import { FolderFiles, type Platform } from './folderFiles.ts';
+import { refuseInRestrictedMode } from './restrictedMode.ts';
+
+const FILE = 'scaffold-journal.json';
+const MAX_ENTRIES = 10;
+
+/** The last scaffoldings of this workspace, kept in the extension's own storage. */
+export class ScaffoldJournal {
+  readonly #folder: vscode.Uri;
+
+  constructor(context: vscode.ExtensionContext) {
+    this.#folder = context.storageUri ?? context.globalStorageUri;
+  }
+
+  async entries(): Promise<JournalEntry[]> {
+    try {
+      const bytes = await vscode.workspace.fs.readFile(vscode.Uri.joinPath(this.#folder, FILE));
+      return parseJournal(new TextDecoder().decode(bytes));
+    } catch {
+      return []; // nothing was scaffolded yet
+    }
+  }
+
+  async add(entry: JournalEntry): Promise<void> {
+    await this.#write([entry, ...(await this.entries())].slice(0, MAX_ENTRIES));
+  }
+
+  async remove(entry: JournalEntry): Promise<void> {
+    const same = JSON.stringify(entry);
+    await this.#write((await this.entries()).filter((other) => JSON.stringify(other) !== same));
+  }
+
+  async #write(entries: readonly JournalEntry[]): Promise<void> {
+    await vscode.workspace.fs.createDirectory(this.#folder);
+    const text = JSON.stringify(entries);
+    await vscode.workspace.fs.writeFile(vscode.Uri.joinPath(this.#folder, FILE), new TextEncoder().encode(text));
+  }
+}
+
+/** Registers "Go Architect: Undo Scaffold". */
+export function registerUndoScaffold(
+  journal: ScaffoldJournal,
+  platform: Platform,
+  log: vscode.LogOutputChannel,
+): vscode.Disposable {
+  return vscode.commands.registerCommand('goArchitect.undoScaffold', async () => {
+    if (await refuseInRestrictedMode()) {
+      return;
+    }
+    const entries = await journal.entries();
+    if (entries.length === 0) {
+      await vscode.window.showInformationMessage(
+        'There is nothing to undo: no service was scaffolded in this workspace.',
+      );
+      return;
+    }
+    const entry = await pickEntry(entries);
+    if (entry === undefined) {
+      return;
+    }
+    const target = new FolderFiles(vscode.Uri.parse(entry.target, true), platform);
+    const { removed, left } = await vscode.window.withProgress(
+      { location: vscode.ProgressLocation.Notification, title: `Undoing the scaffold of ${entry.modulePath}` },
+      () => undoScaffold(entry, target),
+    );
+    await journal.remove(entry);
+    for (const path of left) {
+      log.info(`Left by undo, because it has changed: ${path}`);
+    }
+    const showLeft = 'Show What Is Left';
+    const rest = left.length === 0 ? '' : ` Left ${left.length} that have changed since.`;
+    const choice = await vscode.window.showInformationMessage(
+      `Removed ${removed.length} files of ${entry.modulePath}.${rest}`,
+      ...(left.length === 0 ? [] : [showLeft]),
+    );
+    if (choice === showLeft) {
+      log.show();
+    }
+  });
+}
+
+/** Asks before anything is removed, even if there is only one to choose. */
+async function pickEntry(entries: readonly JournalEntry[]): Promise<JournalEntry | undefined> {
+  const items = entries.map((entry) => ({
+    label: entry.modulePath,
+    description: new Date(entry.createdAt).toLocaleString(),
+    detail: `${entry.files.length} files in ${vscode.workspace.asRelativePath(vscode.Uri.parse(entry.target))}; those that were changed stay`,
+    entry,
+  }));
+  const choice = await vscode.window.showQuickPick(items, {
+    title: 'Undo Scaffold',
+    placeHolder: 'Which service should be removed again?',
+  });
+  return choice?.entry;
+}

@@ -1,0 +1,102 @@
+import * as vscode from 'vscode';
+import { type FileTree, fileTree } from '../core/scaffold/fileTree.ts';
+import { encodeOptions, type ScaffoldOptions } from '../core/scaffold/options.ts';
+import type { Plan } from '../core/scaffold/plan.ts';
+import { previewUri } from './scaffoldPreview.ts';
+
+const VIEW = 'goArchitect.scaffoldPreview';
+
+/** What the user decides when they have seen what would be written. */
+export type PreviewDecision = 'create' | 'change' | 'cancel';
+
+interface Node extends FileTree {
+  readonly path: string;
+  readonly children?: Node[];
+}
+
+/** The view in the explorer that shows what would be written: a tree whose files open as read-only documents. */
+export class ScaffoldView implements vscode.TreeDataProvider<Node>, vscode.Disposable {
+  readonly #changed = new vscode.EventEmitter<void>();
+  readonly onDidChangeTreeData = this.#changed.event;
+  readonly #view: vscode.TreeView<Node>;
+  readonly #disposables: vscode.Disposable[];
+  #roots: Node[] = [];
+  #skipped: ReadonlySet<string> = new Set();
+  #target: vscode.Uri | undefined;
+  #query = '';
+  #decide: ((decision: PreviewDecision) => void) | undefined;
+
+  constructor() {
+    this.#view = vscode.window.createTreeView(VIEW, { treeDataProvider: this, showCollapseAll: true });
+    const decide = (decision: PreviewDecision) => () => this.#decide?.(decision);
+    this.#disposables = [
+      this.#changed,
+      this.#view,
+      vscode.commands.registerCommand('goArchitect.scaffoldPreview.create', decide('create')),
+      vscode.commands.registerCommand('goArchitect.scaffoldPreview.change', decide('change')),
+      vscode.commands.registerCommand('goArchitect.scaffoldPreview.cancel', decide('cancel')),
+    ];
+  }
+
+  dispose(): void {
+    for (const disposable of this.#disposables) {
+      disposable.dispose();
+    }
+  }
+
+  /** Shows a plan and waits for the decision; a plan shown before is cancelled. */
+  async show(plan: Plan, target: vscode.Uri, options: ScaffoldOptions): Promise<PreviewDecision> {
+    this.#decide?.('cancel');
+    const decision = new Promise<PreviewDecision>((resolve) => {
+      this.#decide = resolve;
+    });
+    this.#skipped = new Set(plan.skip);
+    this.#target = target;
+    this.#query = encodeOptions(options);
+    this.#roots = withPaths(fileTree([...plan.create.map(({ path }) => path), ...plan.skip]), '');
+    const skipped = plan.skip.length === 0 ? '' : ` ${plan.skip.length} exist already and are left alone.`;
+    this.#view.message = `${options.modulePath} in ${vscode.workspace.asRelativePath(target)}: ${plan.create.length} files to create.${skipped} Open a file to read it; the check mark above creates them.`;
+    this.#changed.fire();
+    await vscode.commands.executeCommand('setContext', VIEW, true);
+    await vscode.commands.executeCommand(`${VIEW}.focus`);
+    const decided = await decision;
+    this.#decide = undefined;
+    await vscode.commands.executeCommand('setContext', VIEW, false);
+    return decided;
+  }
+
+  getChildren(node?: Node): Node[] {
+    return node ? (node.children ?? []) : this.#roots;
+  }
+
+  getTreeItem({ name, path, children }: Node): vscode.TreeItem {
+    if (children) {
+      const item = new vscode.TreeItem(name, vscode.TreeItemCollapsibleState.Collapsed);
+      item.iconPath = vscode.ThemeIcon.Folder;
+      item.description = `${countFiles(children)}`;
+      item.tooltip = `${path}: ${countFiles(children)} files`;
+      return item;
+    }
+    const exists = this.#skipped.has(path);
+    const uri =
+      exists && this.#target ? vscode.Uri.joinPath(this.#target, ...path.split('/')) : previewUri(path, this.#query);
+    const item = new vscode.TreeItem(uri, vscode.TreeItemCollapsibleState.None);
+    item.label = name;
+    item.iconPath = vscode.ThemeIcon.File;
+    item.description = exists ? 'exists, skipped' : '';
+    item.tooltip = exists ? `${path} exists already and is left alone` : `${path} will be created`;
+    item.command = { command: 'vscode.open', title: 'Open', arguments: [uri, { preview: true }] };
+    return item;
+  }
+}
+
+function withPaths(nodes: readonly FileTree[], above: string): Node[] {
+  return nodes.map(({ name, children }) => {
+    const path = `${above}${name}`;
+    return children ? { name, path, children: withPaths(children, `${path}/`) } : { name, path };
+  });
+}
+
+function countFiles(nodes: readonly Node[]): number {
+  return nodes.reduce((sum, { children }) => sum + (children ? countFiles(children) : 1), 0);
+}
