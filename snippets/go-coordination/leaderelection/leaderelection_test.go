@@ -293,7 +293,7 @@ func TestOneFailedRenewalIsSurvived(t *testing.T) {
 				reports := 0
 				e.Report = func(error) { reports++ }
 				err := e.Run(ctx, untilDone)
-				if !errors.Is(err, context.DeadlineExceeded) || time.Since(s.begin) != time.Minute || reports != 1 { // LE-6
+				if !errors.Is(err, context.DeadlineExceeded) || time.Since(s.begin) != time.Minute || reports != 1 || s.token != 1 { // LE-6
 					t.Errorf("%v after %v, %d reports", err, time.Since(s.begin), reports)
 				}
 			})
