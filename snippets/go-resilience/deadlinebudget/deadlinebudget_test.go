@@ -118,6 +118,16 @@ func TestDB04_WhoseTimeWasUp(t *testing.T) {
 		if !errors.Is(err, ErrDeadlineBudget) || !errors.Is(err, errDeadlineTest) {
 			t.Errorf("budget: %v, want ErrDeadlineBudget and fn's error", err)
 		}
+		_, err = CallWithDeadline(t.Context(), DeadlineBudget{Timeout: time.Second}, func(ctx context.Context) (int, error) {
+			_, inner := CallWithDeadline(ctx, DeadlineBudget{Timeout: time.Minute}, waitForEnd)
+			if inner != errDeadlineTest {
+				t.Errorf("budget within a budget: %v, want fn's error alone: it was the outer one that ended", inner)
+			}
+			return 0, inner
+		})
+		if !errors.Is(err, ErrDeadlineBudget) {
+			t.Errorf("outer budget: %v, want ErrDeadlineBudget", err)
+		}
 		cause := errors.New("the request's deadline")
 		ctx, cancel := context.WithTimeoutCause(t.Context(), time.Second, cause)
 		defer cancel()

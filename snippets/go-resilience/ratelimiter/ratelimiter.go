@@ -210,7 +210,7 @@ func (l *RateLimiter) delay(n int, now time.Duration) time.Duration {
 	if l.interval == rateNever || l.interval > 0 && time.Duration(n) > rateNever/l.interval {
 		return rateNever
 	}
-	return max(0, max(l.fullAt, now)-now+time.Duration(n-l.burst)*l.interval)
+	return max(0, l.fullAt-now+time.Duration(n-l.burst)*l.interval)
 }
 
 // take takes n tokens or returns how long it takes until they are there.

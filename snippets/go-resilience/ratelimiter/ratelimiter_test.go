@@ -503,11 +503,23 @@ func TestRL14_FirstComeFirstServed(t *testing.T) {
 		}
 		start := time.Now()
 		wg.Wait()
+		time.Sleep(time.Second) // three tokens, of which two stay
+		served := make(chan any, 1)
+		if !l.Allow() {
+			t.Error("no token after a pause")
+		}
+		waitForRate(t.Context(), l, 3, served)
+		if l.Allow() {
+			t.Error("Allow took a token that someone waits for")
+		}
+		if got := <-served; got != 100*time.Millisecond {
+			t.Errorf("three tokens came after %v, want 100ms", got)
+		}
 		if len(order) != 100 || !slices.IsSorted(order) {
 			t.Errorf("served in the order %v", order)
 		}
-		if took := time.Since(start); took != 10*time.Second {
-			t.Errorf("100 calls took %v, want 10s", took)
+		if took := time.Since(start); took != 11100*time.Millisecond {
+			t.Errorf("100 calls and what followed took %v, want 11.1s", took)
 		}
 		_, err := CallRateLimiter(t.Context(), newTestRateLimiter(t, RateLimiterConfig{}), func(context.Context) (int, error) {
 			t.Error("fn was called")
