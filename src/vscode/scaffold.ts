@@ -8,7 +8,7 @@ import { missingRequirements } from '../core/workspace/goModule.ts';
 import type { ExtensionAssets } from './assets.ts';
 import { FolderFiles, type Platform } from './folderFiles.ts';
 import { refuseInRestrictedMode } from './restrictedMode.ts';
-import { askScaffold, type ScaffoldAnswers, type ScaffoldDefaults } from './scaffoldInput.ts';
+import { askScaffold, type ScaffoldAnswers, type ScaffoldDefaults, targetUri } from './scaffoldInput.ts';
 import type { ScaffoldJournal } from './scaffoldJournal.ts';
 import type { ScaffoldView } from './scaffoldView.ts';
 
@@ -54,12 +54,14 @@ export class Scaffolder {
 
   /** What would be written, without writing it. */
   async plan({ target, options }: ScaffoldAnswers): Promise<Plan> {
-    return planScaffold(renderService(await this.#assets.service(), options), new FolderFiles(target, this.#platform));
+    const rendered = renderService(await this.#assets.service(), options);
+    const placed = rendered.map(({ path, text }) => ({ path: below(target.path, path), text }));
+    return planScaffold(placed, new FolderFiles(target.base, this.#platform));
   }
 
   /** Writes a plan: all of it or nothing. @throws WriteError after the clean-up. */
   async write({ target, options }: ScaffoldAnswers, plan: Plan, token: vscode.CancellationToken): Promise<WriteResult> {
-    const files = new FolderFiles(target, this.#platform);
+    const files = new FolderFiles(target.base, this.#platform);
     const result = await vscode.window.withProgress(
       {
         location: vscode.ProgressLocation.Notification,
@@ -74,7 +76,7 @@ export class Scaffolder {
     );
     const created = new Set(result.files);
     const entry = await journalEntry(
-      target.toString(),
+      target.base.toString(),
       options.modulePath,
       new Date().toISOString(),
       plan.create.filter(({ path }) => created.has(path)),
@@ -116,9 +118,9 @@ export class Scaffolder {
       await this.#memento.update(REMEMBERED, { components: [...components], layout });
       const plan = await this.plan(answers);
       // Options decided in chat were previewed there.
-      const decision = current.decided ? 'create' : await this.#view.show(plan, answers.target, answers.options);
+      const decision = current.decided ? 'create' : await this.#view.show(plan, answers);
       if (decision === 'change') {
-        current = { options: answers.options, folder: answers.target, decided: false };
+        current = { options: answers.options, folder: targetUri(answers.target), decided: false };
         continue;
       }
       if (decision === 'create') {
@@ -134,24 +136,25 @@ export class Scaffolder {
   async #report({ target, options }: ScaffoldAnswers, plan: Plan, result: WriteResult): Promise<void> {
     const created = result.files.length === 0 ? 'Nothing to create.' : `Created ${count(result.files.length, 'file')}.`;
     const left = result.skipped.length === 0 ? '' : ` Left ${count(result.skipped.length, 'existing file')} alone.`;
-    const missing = await this.#missingRequirements(target, options, plan);
+    const folder = targetUri(target);
+    const missing = await this.#missingRequirements({ target, options }, plan);
     const next =
       missing.length === 0
         ? ' Start it with "go run ./cmd/server".'
         : ` Your go.mod lacks ${count(missing.length, 'requirement')} of it: ${missing.join(', ')}.`;
     const actions: Record<string, () => Thenable<unknown>> = {};
-    if (missing.length > 0 && target.scheme === 'file') {
+    if (missing.length > 0 && folder.scheme === 'file') {
       actions['Run go mod tidy'] = async () => {
-        const terminal = vscode.window.createTerminal({ name: 'go mod tidy', cwd: target });
+        const terminal = vscode.window.createTerminal({ name: 'go mod tidy', cwd: folder });
         terminal.show();
         terminal.sendText('go mod tidy');
       };
     }
-    if (vscode.workspace.getWorkspaceFolder(target) === undefined) {
+    if (vscode.workspace.getWorkspaceFolder(folder) === undefined) {
       actions['Open Folder'] = () =>
-        vscode.commands.executeCommand('vscode.openFolder', target, { forceNewWindow: true });
-    } else if (result.files.includes('README.md')) {
-      const readme = vscode.Uri.joinPath(target, 'README.md');
+        vscode.commands.executeCommand('vscode.openFolder', folder, { forceNewWindow: true });
+    } else if (result.files.includes(below(target.path, 'README.md'))) {
+      const readme = vscode.Uri.joinPath(folder, 'README.md');
       actions['Open README'] = () => vscode.commands.executeCommand('markdown.showPreview', readme);
     }
     if (result.skipped.length > 0) {
@@ -165,12 +168,13 @@ export class Scaffolder {
   }
 
   /** The requirements of the service that the go.mod which was there already does not have. */
-  async #missingRequirements(target: vscode.Uri, options: ScaffoldOptions, plan: Plan): Promise<string[]> {
-    if (!plan.skip.includes('go.mod')) {
+  async #missingRequirements({ target, options }: ScaffoldAnswers, plan: Plan): Promise<string[]> {
+    const goMod = below(target.path, 'go.mod');
+    if (!plan.skip.includes(goMod)) {
       return [];
     }
     const wanted = renderService(await this.#assets.service(), options).find(({ path }) => path === 'go.mod');
-    const present = await new FolderFiles(target, this.#platform).read('go.mod');
+    const present = await new FolderFiles(target.base, this.#platform).read(goMod);
     return missingRequirements(wanted?.text ?? '', present ?? '');
   }
 
@@ -190,6 +194,11 @@ export class Scaffolder {
       this.#log.show();
     }
   }
+}
+
+/** A path of the service, seen from the folder that the target is seen from. */
+function below(folder: string, path: string): string {
+  return folder === '' ? path : `${folder}/${path}`;
 }
 
 function count(number: number, noun: string): string {

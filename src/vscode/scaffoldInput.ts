@@ -11,20 +11,28 @@ import { existingModulePath, folderPathProblem, suggestModulePath } from '../cor
 import { FolderFiles, type Platform } from './folderFiles.ts';
 import { BACK, inputText, pickItem, pickItems } from './quickInput.ts';
 
-/** Where to scaffold, and what. */
-export interface ScaffoldAnswers {
-  readonly target: vscode.Uri;
-  readonly options: ScaffoldOptions;
-}
-
-const TITLE = 'Scaffold Service';
-
-/** A folder to scaffold into: a base that VS Code knows, and the path below it. */
-interface Target {
+/**
+ * A folder to scaffold into: a folder that exists, and the path below it. Seen from the workspace folder, a go.mod above
+ * the target is found, a link on the way is noticed, and folders that are created on the way can be removed again.
+ */
+export interface Target {
   readonly base: vscode.Uri;
   readonly baseName: string;
   readonly path: string;
 }
+
+/** The folder itself. */
+export function targetUri({ base, path }: Target): vscode.Uri {
+  return path === '' ? base : vscode.Uri.joinPath(base, ...path.split('/'));
+}
+
+/** Where to scaffold, and what. */
+export interface ScaffoldAnswers {
+  readonly target: Target;
+  readonly options: ScaffoldOptions;
+}
+
+const TITLE = 'Scaffold Service';
 
 /** What is known before anything is asked. */
 export interface ScaffoldDefaults {
@@ -118,8 +126,7 @@ export async function askScaffold(
   if (target === undefined) {
     return undefined;
   }
-  const uri = target.path === '' ? target.base : vscode.Uri.joinPath(target.base, target.path);
-  return { target: uri, options: { modulePath, components, layout } };
+  return { target, options: { modulePath, components, layout } };
 }
 
 interface StepPlace {
@@ -188,7 +195,7 @@ async function browse(): Promise<Target | undefined> {
   return uri === undefined ? undefined : targetOf(uri);
 }
 
-/** A folder inside the workspace is seen from the workspace folder, so that a go.mod above it is found. */
+/** A folder inside the workspace is seen from its workspace folder, any other from itself. */
 function targetOf(uri: vscode.Uri): Target {
   const folder = vscode.workspace.getWorkspaceFolder(uri);
   const root = folder?.uri.path.replace(/\/$/, '');

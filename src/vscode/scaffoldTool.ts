@@ -3,7 +3,7 @@ import { modulePathProblem } from '../core/scaffold/modulePath.ts';
 import { decodeOptions } from '../core/scaffold/options.ts';
 import { folderPathProblem } from '../core/scaffold/suggest.ts';
 import type { Scaffolder } from './scaffold.ts';
-import type { ScaffoldAnswers } from './scaffoldInput.ts';
+import { type ScaffoldAnswers, targetUri } from './scaffoldInput.ts';
 
 /** What the model passes; checked here, since a model can pass anything. */
 type Input = Readonly<Record<string, unknown>>;
@@ -20,7 +20,7 @@ export function registerScaffoldTool(scaffolder: Scaffolder): vscode.Disposable[
         return { invocationMessage: 'Checking what to scaffold' };
       }
       const { create, skip } = await scaffolder.plan(answers);
-      const folder = vscode.workspace.asRelativePath(answers.target);
+      const folder = vscode.workspace.asRelativePath(targetUri(answers.target));
       const list = create.slice(0, 12).map(({ path }) => `- \`${path}\``);
       const more = create.length > list.length ? [`- and ${create.length - list.length} more`] : [];
       const skipped = skip.length === 0 ? [] : ['', `${skip.length} files exist already and are left alone.`];
@@ -78,5 +78,5 @@ function answersOf(input: Input): ScaffoldAnswers | string {
   if (root === undefined) {
     return 'No folder is open. Ask the user to open one.';
   }
-  return { target: folder === '' ? root.uri : vscode.Uri.joinPath(root.uri, ...folder.split('/')), options };
+  return { target: { base: root.uri, baseName: root.name, path: folder }, options };
 }

@@ -1,7 +1,8 @@
 import * as vscode from 'vscode';
 import { type FileTree, fileTree } from '../core/scaffold/fileTree.ts';
-import { encodeOptions, type ScaffoldOptions } from '../core/scaffold/options.ts';
+import { encodeOptions } from '../core/scaffold/options.ts';
 import type { Plan } from '../core/scaffold/plan.ts';
+import { type ScaffoldAnswers, targetUri } from './scaffoldInput.ts';
 import { previewUri } from './scaffoldPreview.ts';
 
 const VIEW = 'goArchitect.scaffoldPreview';
@@ -45,17 +46,19 @@ export class ScaffoldView implements vscode.TreeDataProvider<Node>, vscode.Dispo
   }
 
   /** Shows a plan and waits for the decision; a plan shown before is cancelled. */
-  async show(plan: Plan, target: vscode.Uri, options: ScaffoldOptions): Promise<PreviewDecision> {
+  async show(plan: Plan, { target, options }: ScaffoldAnswers): Promise<PreviewDecision> {
     this.#decide?.('cancel');
     const decision = new Promise<PreviewDecision>((resolve) => {
       this.#decide = resolve;
     });
-    this.#skipped = new Set(plan.skip);
-    this.#target = target;
+    const inTarget = (path: string) => (target.path === '' ? path : path.slice(target.path.length + 1));
+    const skip = plan.skip.map(inTarget);
+    this.#skipped = new Set(skip);
+    this.#target = targetUri(target);
     this.#query = encodeOptions(options);
-    this.#roots = withPaths(fileTree([...plan.create.map(({ path }) => path), ...plan.skip]), '');
+    this.#roots = withPaths(fileTree([...plan.create.map(({ path }) => inTarget(path)), ...skip]), '');
     const skipped = plan.skip.length === 0 ? '' : ` ${plan.skip.length} exist already and are left alone.`;
-    this.#view.message = `${options.modulePath} in ${vscode.workspace.asRelativePath(target)}: ${plan.create.length} files to create.${skipped} Open a file to read it; the check mark above creates them.`;
+    this.#view.message = `${options.modulePath} in ${vscode.workspace.asRelativePath(this.#target)}: ${plan.create.length} files to create.${skipped} Open a file to read it; the check mark above creates them.`;
     this.#changed.fire();
     await vscode.commands.executeCommand('setContext', VIEW, true);
     await vscode.commands.executeCommand(`${VIEW}.focus`);
