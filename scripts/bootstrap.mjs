@@ -20,7 +20,8 @@ export async function handOver(script) {
   if (modified(installed) < modified(path.join(root, 'package-lock.json'))) {
     console.log('Installing the dependencies (npm ci), which takes about a minute the first time …');
     const npm = process.env.npm_execpath;
-    const code = await run(...(npm?.endsWith('.js') ? [process.execPath, [npm, 'ci']] : ['npm', ['ci']]));
+    const args = ['ci', '--loglevel=error'];
+    const code = await (npm?.endsWith('.js') ? run(process.execPath, [npm, ...args]) : run('npm', args));
     if (code !== 0) {
       console.error('npm ci failed; its output above says why.');
       process.exit(code);

@@ -44,14 +44,18 @@ const steps: readonly Step[] = [
     title: 'type check',
     run: () => check(tool('tsc'), [['--noEmit'], ['--noEmit', '-p', 'src/core']]),
   },
-  { name: 'lint', title: 'lint and format', run: () => check(tool('biome'), [['ci', '--error-on-warnings']]) },
+  {
+    name: 'lint',
+    title: 'lint and format',
+    run: () => check(tool('biome'), [['ci', '--error-on-warnings', '--colors=off']]),
+  },
   {
     name: 'generated',
     title: 'generated files are current',
     run: () => check(process.execPath, [['scripts/generate.ts', '--check']]),
   },
   { name: 'unit', title: 'unit tests', run: unitTests },
-  { name: 'package', title: 'build and package', needs: ['generated'], run: packageExtension },
+  { name: 'package', title: 'build and package', after: ['generated'], run: packageExtension },
   {
     name: 'vscode',
     title: 'VS Code',

@@ -103,7 +103,8 @@ async function runStep(step: Step, outcomes: ReadonlyMap<string, Outcome>): Prom
   const seconds = ((Date.now() - began) / 1000).toFixed(1);
   const sign = outcome.failed > 0 ? '✗' : outcome.passed > 0 || outcome.skipped === 0 ? '✓' : '-';
   const note = outcome.note === undefined ? '' : `: ${outcome.note}`;
-  console.log(`${sign} ${step.title}: ${summary(outcome)} (${seconds} s)${note}`);
+  const counts = outcome.passed + outcome.failed + outcome.skipped === 0 ? 'ready' : summary(outcome);
+  console.log(`${sign} ${step.title}: ${counts} (${seconds} s)${note}`);
   if (outcome.failed > 0) {
     console.log(`\n${outcome.failures ?? 'no output'}\n`);
   }
