@@ -84,7 +84,7 @@ type BreakerConfig struct {
 	// never counts.
 	IgnoreDeadline bool
 	// OnStateChange is told each change, in order and without a lock held, by
-	// the call that caused it. It should return soon.
+	// one of the calls, which waits for it.
 	OnStateChange func(from, to BreakerState)
 
 	Now  func() time.Time    // default time.Now
@@ -232,49 +232,59 @@ func (b *Breaker) judge(ctx context.Context, err error) breakerOutcome {
 }
 
 func (b *Breaker) settle(epoch *breakerEpoch, outcome breakerOutcome) {
-	now := b.cfg.Now()
-	b.mu.Lock()
-	if b.epoch.Load() == epoch {
-		b.record(epoch, outcome, now)
-	}
-	changed := len(b.changes) > 0
-	b.mu.Unlock()
-	if changed {
+	if b.record(epoch, outcome, b.cfg.Now()) {
 		b.notify()
 	}
 }
 
-func (b *Breaker) record(epoch *breakerEpoch, outcome breakerOutcome, now time.Time) {
+// record counts outcome and reports whether it has changed the state.
+func (b *Breaker) record(epoch *breakerEpoch, outcome breakerOutcome, now time.Time) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.epoch.Load() != epoch {
+		return false
+	}
 	if epoch.state == BreakerHalfOpen {
 		epoch.probing--
-		if outcome == breakerFailure {
-			b.enter(BreakerOpen, now)
-		} else if outcome == breakerSuccess {
-			if epoch.succeeded++; epoch.succeeded >= b.cfg.CloseAfter {
-				b.enter(BreakerClosed, now)
-			}
-		}
-		return
 	}
-	if outcome == breakerNeutral {
-		return
-	}
-	age := epoch.slide(now, b.cfg.Window)
-	epoch.current.calls++
-	if outcome == breakerSuccess {
-		epoch.inARow = 0
-		return
-	}
-	epoch.inARow++
-	epoch.current.failures++
-	// The previous window counts for the part of it that is still in sight.
-	weight := 1 - float64(age)/float64(b.cfg.Window)
-	calls := epoch.current.calls + weight*epoch.previous.calls
-	failures := epoch.current.failures + weight*epoch.previous.failures
-	if b.cfg.ConsecutiveFailures > 0 && epoch.inARow >= b.cfg.ConsecutiveFailures ||
-		b.cfg.FailureRatio > 0 && calls >= float64(b.cfg.MinCalls) && failures/calls >= b.cfg.FailureRatio {
+	switch {
+	case outcome == breakerFailure && epoch.fails(now, &b.cfg):
 		b.enter(BreakerOpen, now)
+	case outcome == breakerSuccess && epoch.succeeds(now, &b.cfg):
+		b.enter(BreakerClosed, now)
 	}
+	return b.epoch.Load() != epoch
+}
+
+// succeeds counts a success and reports whether it closes the breaker.
+func (e *breakerEpoch) succeeds(now time.Time, cfg *BreakerConfig) bool {
+	if e.state == BreakerHalfOpen {
+		e.succeeded++
+		return e.succeeded >= cfg.CloseAfter
+	}
+	e.slide(now, cfg.Window)
+	e.current.calls++
+	e.inARow = 0
+	return false
+}
+
+// fails counts a failure and reports whether it opens the breaker.
+func (e *breakerEpoch) fails(now time.Time, cfg *BreakerConfig) bool {
+	if e.state == BreakerHalfOpen {
+		return true
+	}
+	age := e.slide(now, cfg.Window)
+	e.current.calls++
+	e.current.failures++
+	e.inARow++
+	if cfg.ConsecutiveFailures > 0 && e.inARow >= cfg.ConsecutiveFailures {
+		return true
+	}
+	// The previous window counts for the part of it that is still in sight.
+	weight := 1 - float64(age)/float64(cfg.Window)
+	calls := e.current.calls + weight*e.previous.calls
+	failures := e.current.failures + weight*e.previous.failures
+	return cfg.FailureRatio > 0 && calls >= float64(cfg.MinCalls) && failures/calls >= cfg.FailureRatio
 }
 
 // slide moves the window on to now and returns the age of the current half.
