@@ -1,6 +1,6 @@
 import * as vscode from 'vscode';
 import { journalEntry } from '../core/scaffold/journal.ts';
-import { decodeOptions, type ScaffoldOptions } from '../core/scaffold/options.ts';
+import { decodeOptions } from '../core/scaffold/options.ts';
 import { type Plan, PlanError, planScaffold } from '../core/scaffold/plan.ts';
 import { renderService } from '../core/scaffold/render.ts';
 import { WriteError, type WriteResult, writePlan } from '../core/scaffold/write.ts';
