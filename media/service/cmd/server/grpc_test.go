@@ -12,7 +12,7 @@ import (
 
 func TestGRPCAndHTTPShareTheStore(t *testing.T) {
 	i := start(t, nil)
-	user, _ := i.shop(t, "ada@example.com")
+	user, _ := i.shop(t)
 	conn, err := grpc.NewClient(i.addresses["grpc"], grpc.WithTransportCredentials(insecure.NewCredentials()))
 	if err != nil {
 		t.Fatal(err)

@@ -48,8 +48,8 @@ type closer struct {
 	close func(context.Context) error
 }
 
-func (a *app) onClose(name string, close func(context.Context) error) {
-	a.closers = append(a.closers, closer{name, close})
+func (a *app) onClose(name string, free func(context.Context) error) {
+	a.closers = append(a.closers, closer{name, free})
 }
 
 // serve runs everything until ctx ends or a part fails, then takes it down

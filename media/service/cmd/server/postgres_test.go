@@ -51,7 +51,7 @@ func TestServiceOnPostgres(t *testing.T) {
 		t.Fatal(err)
 	}
 	i := start(t, settings)
-	user, order := i.shop(t, "ada@example.com")
+	user, order := i.shop(t)
 	i.stop(t)
 
 	again := start(t, settings)

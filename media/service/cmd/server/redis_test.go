@@ -10,7 +10,7 @@ func TestUsersAreCached(t *testing.T) {
 	server := miniredis.RunT(t)
 	i := start(t, map[string]string{"REDIS_URL": "redis://" + server.Addr()})
 	defer i.stop(t) // before Redis
-	user, _ := i.shop(t, "ada@example.com")
+	user, _ := i.shop(t)
 	server.FlushAll() // forget that the user has just changed
 	for range 2 {
 		i.call(t, "GET", "/v1/users/"+user, "", 200)

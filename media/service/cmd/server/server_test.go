@@ -157,9 +157,9 @@ func (i *instance) call(t *testing.T, method, path, body string, status int) map
 }
 
 // shop creates a user and an order and pays it.
-func (i *instance) shop(t *testing.T, email string) (user, order string) {
+func (i *instance) shop(t *testing.T) (user, order string) {
 	t.Helper()
-	user = fmt.Sprint(i.call(t, "POST", "/v1/users", `{"email":"`+email+`","name":"Ada"}`, 201)["id"])
+	user = fmt.Sprint(i.call(t, "POST", "/v1/users", `{"email":"ada@example.com","name":"Ada"}`, 201)["id"])
 	order = fmt.Sprint(i.call(t, "POST", "/v1/orders",
 		`{"user_id":"`+user+`","currency":"EUR","lines":[{"sku":"tea","quantity":2,"unit_price":499}]}`, 201)["id"])
 	i.call(t, "PUT", "/v1/orders/"+order+"/status", `{"status":"paid"}`, 200)
@@ -168,7 +168,7 @@ func (i *instance) shop(t *testing.T, email string) (user, order string) {
 
 func TestServiceInMemory(t *testing.T) {
 	i := start(t, nil)
-	user, order := i.shop(t, "ada@example.com")
+	user, order := i.shop(t)
 	if got := i.call(t, "GET", "/v1/orders/"+order, "", 200); got["total"] != 998.0 || got["status"] != "paid" {
 		t.Errorf("order %v", got)
 	}
@@ -188,7 +188,7 @@ func TestServiceInMemory(t *testing.T) {
 // balancer, the clients stop sending once the service says it is not ready.
 func TestNoRequestIsLostOnShutdown(t *testing.T) {
 	i := start(t, map[string]string{"DRAIN_DELAY": "2s"})
-	user, _ := i.shop(t, "ada@example.com")
+	user, _ := i.shop(t)
 	var sent, failed atomic.Int64
 	var unready atomic.Bool
 	var clients sync.WaitGroup

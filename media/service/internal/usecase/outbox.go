@@ -64,12 +64,9 @@ func NewOutboxRelay(queue OutboxQueue, publisher EventPublisher, config RelayCon
 func (r *OutboxRelay) Run(ctx context.Context) error {
 	for failures := 0; ; {
 		n, err := r.pass(ctx)
-		if ctx.Err() != nil {
-			return nil
-		}
 		pause := r.config.Interval
 		switch {
-		case err != nil:
+		case err != nil && ctx.Err() == nil:
 			r.log.ErrorContext(ctx, "outbox relay failed, will try again", "error", err)
 			pause = backoff(r.config.Interval, failures)
 			failures++
@@ -120,7 +117,7 @@ func (r *OutboxRelay) report(ctx context.Context, published int, err error) {
 // backoff grows from base to at most 65 times of it, at random so
 // that several relays do not come back at the same moment.
 func backoff(base time.Duration, failures int) time.Duration {
-	return base + rand.N(base<<min(failures, 6))
+	return base + rand.N(base<<min(failures, 6)) //nolint:gosec // jitter, no secret
 }
 
 func sleep(ctx context.Context, d time.Duration) bool {

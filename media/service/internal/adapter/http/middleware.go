@@ -40,8 +40,8 @@ func withRoute(next http.Handler, mux *http.ServeMux) http.Handler {
 	})
 }
 
-func routeOf(r *http.Request) string {
-	route, _ := r.Context().Value(routeKey{}).(string)
+func routeOf(ctx context.Context) string {
+	route, _ := ctx.Value(routeKey{}).(string)
 	return route
 }
 
@@ -87,11 +87,11 @@ func traceRequests(next http.Handler) http.Handler {
 	tracer := otel.Tracer("http")
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		ctx := otel.GetTextMapPropagator().Extract(r.Context(), propagation.HeaderCarrier(r.Header))
-		ctx, span := tracer.Start(ctx, methodOf(r)+" "+routeOf(r),
+		ctx, span := tracer.Start(ctx, methodOf(r)+" "+routeOf(ctx),
 			trace.WithSpanKind(trace.SpanKindServer),
 			trace.WithAttributes(
 				attribute.String("http.request.method", methodOf(r)),
-				attribute.String("http.route", routeOf(r)),
+				attribute.String("http.route", routeOf(ctx)),
 			))
 		defer span.End()
 		rec := record(w)
@@ -109,9 +109,9 @@ func traceRequests(next http.Handler) http.Handler {
 func measure(next http.Handler, requests *metrics.Requests) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		defer requests.Start()()
-		began, rec := time.Now(), record(w)
+		ctx, began, rec := r.Context(), time.Now(), record(w)
 		defer func() {
-			requests.Observe(r.Context(), methodOf(r), routeOf(r), strconv.Itoa(rec.statusCode()), time.Since(began))
+			requests.Observe(ctx, methodOf(r), routeOf(ctx), strconv.Itoa(rec.statusCode()), time.Since(began))
 		}()
 		next.ServeHTTP(rec, r)
 	})
@@ -121,7 +121,7 @@ func measure(next http.Handler, requests *metrics.Requests) http.Handler {
 // paths hold identifiers, queries may hold anything.
 func logRequests(next http.Handler, log *slog.Logger) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		began, rec := time.Now(), record(w)
+		ctx, began, rec := r.Context(), time.Now(), record(w)
 		defer func() {
 			level := slog.LevelInfo
 			switch status := rec.statusCode(); {
@@ -130,9 +130,9 @@ func logRequests(next http.Handler, log *slog.Logger) http.Handler {
 			case status >= http.StatusBadRequest:
 				level = slog.LevelWarn
 			}
-			log.LogAttrs(r.Context(), level, "request",
+			log.LogAttrs(ctx, level, "request",
 				slog.String("method", methodOf(r)),
-				slog.String("route", routeOf(r)),
+				slog.String("route", routeOf(ctx)),
 				slog.Int("status", rec.statusCode()),
 				slog.Int64("bytes", rec.bytes),
 				slog.Duration("took", time.Since(began)))
@@ -145,7 +145,7 @@ func logRequests(next http.Handler, log *slog.Logger) http.Handler {
 // has already begun, so that the client does not take half of it for all.
 func recoverPanics(next http.Handler, log *slog.Logger) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		rec := record(w)
+		ctx, rec := r.Context(), record(w)
 		defer func() {
 			p := recover()
 			if p == nil {
@@ -155,12 +155,12 @@ func recoverPanics(next http.Handler, log *slog.Logger) http.Handler {
 				rec.aborted = true
 				panic(p)
 			}
-			log.ErrorContext(r.Context(), "panic", "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
+			log.ErrorContext(ctx, "panic", "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
 			if rec.status != 0 {
 				rec.aborted = true
 				panic(http.ErrAbortHandler)
 			}
-			writeProblem(r.Context(), rec, http.StatusInternalServerError, "internal", "the service failed")
+			writeProblem(ctx, rec, http.StatusInternalServerError, "internal", "the service failed")
 		}()
 		next.ServeHTTP(rec, r)
 	})
@@ -179,7 +179,7 @@ func limit(next http.Handler, timeout time.Duration, maxBody int64) http.Handler
 // problemsFor answers requests that match no route in this API's error format.
 func problemsFor(mux *http.ServeMux) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if routeOf(r) != "unmatched" {
+		if routeOf(r.Context()) != "unmatched" {
 			mux.ServeHTTP(w, r)
 			return
 		}

@@ -45,7 +45,7 @@ func NewHandler(c Config) http.Handler {
 	})
 
 	// The first one is the innermost.
-	var h http.Handler = problemsFor(mux)
+	h := problemsFor(mux)
 	h = limit(h, c.Timeout, c.MaxBody)
 	h = recoverPanics(h, c.Log)
 	h = logRequests(h, c.Log)

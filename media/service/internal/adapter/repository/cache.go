@@ -126,7 +126,7 @@ func (c *Cache) cached(ctx context.Context, id domain.UserID) (domain.User, bool
 func (c *Cache) fill(ctx context.Context, u domain.User) {
 	raw, err := json.Marshal(userEntry{u.Email, u.Name, u.OpenOrders, u.Version, u.CreatedAt, u.UpdatedAt})
 	if err == nil {
-		ttl := c.config.TTL - rand.N(c.config.TTL/10+1) // entries of one moment do not all end together
+		ttl := c.config.TTL - rand.N(c.config.TTL/10+1) //nolint:gosec // spreads the ends of entries made together
 		// Only if absent: a marker must stay.
 		err = c.redis.SetNX(ctx, userKey(u.ID), raw, ttl).Err()
 	}

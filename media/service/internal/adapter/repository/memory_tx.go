@@ -99,7 +99,7 @@ func (r memoryTxOrders) Get(ctx context.Context, id domain.OrderID) (domain.Orde
 }
 
 func (r memoryTxOrders) Create(ctx context.Context, order domain.Order) error {
-	if _, err := (memoryTxUsers{r.tx}).Get(ctx, order.UserID); err != nil {
+	if _, err := memoryTxUsers(r).Get(ctx, order.UserID); err != nil {
 		return err
 	}
 	r.tx.orders[order.ID] = cloneOrder(order)

@@ -53,7 +53,8 @@ func (p *Postgres) Do(ctx context.Context, fn func(context.Context, usecase.Repo
 		if err == nil || try == maxTries || !givenUp(err) {
 			return err
 		}
-		if err := wait(ctx, rand.N(10*time.Millisecond<<try)); err != nil {
+		jitter := rand.N(10 * time.Millisecond << try) //nolint:gosec // jitter, no secret
+		if err := wait(ctx, jitter); err != nil {
 			return err
 		}
 	}

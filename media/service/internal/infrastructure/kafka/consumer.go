@@ -183,7 +183,7 @@ func (c *Consumer) bury(ctx context.Context, record *kgo.Record, m Message, atte
 // failed together do not come back together.
 func backoff(base, highest time.Duration, attempt int) time.Duration {
 	step := min(base<<min(attempt-1, 16), highest)
-	return step/2 + rand.N(step/2+1)
+	return step/2 + rand.N(step/2+1) //nolint:gosec // jitter, no secret
 }
 
 func sleep(ctx context.Context, d time.Duration) {
