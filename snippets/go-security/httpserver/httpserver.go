@@ -166,8 +166,9 @@ func (r *serverRecorder) ReadFrom(src io.Reader) (int64, error) {
 }
 
 func (r *serverRecorder) FlushError() error {
-	r.begun = true
-	return http.NewResponseController(r.ResponseWriter).Flush()
+	err := http.NewResponseController(r.ResponseWriter).Flush()
+	r.begun = r.begun || !errors.Is(err, http.ErrNotSupported)
+	return err
 }
 
 func (r *serverRecorder) Flush() { _ = r.FlushError() }
