@@ -97,7 +97,13 @@ func Retry[T any](ctx context.Context, policy RetryPolicy, fn func(context.Conte
 		started = policy.withDefaults().Now()
 	}
 	for attempt := 1; ; attempt++ {
-		result, err := retryOnce(ctx, policy.AttemptTimeout, fn)
+		var result T
+		var err error
+		if policy.AttemptTimeout > 0 {
+			result, err = retryWithin(ctx, policy.AttemptTimeout, fn)
+		} else {
+			result, err = fn(ctx)
+		}
 		if err == nil {
 			return result, nil
 		}
@@ -118,12 +124,9 @@ func Retry[T any](ctx context.Context, policy RetryPolicy, fn func(context.Conte
 	}
 }
 
-func retryOnce[T any](ctx context.Context, timeout time.Duration, fn func(context.Context) (T, error)) (T, error) {
-	if timeout > 0 {
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, timeout)
-		defer cancel()
-	}
+func retryWithin[T any](ctx context.Context, timeout time.Duration, fn func(context.Context) (T, error)) (T, error) {
+	ctx, cancel := context.WithTimeout(ctx, timeout)
+	defer cancel()
 	return fn(ctx)
 }
 
