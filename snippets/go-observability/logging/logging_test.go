@@ -241,7 +241,7 @@ func TestLG08_Handler(t *testing.T) {
 	}
 	log.Reset()
 	record := slog.NewRecord(time.Now(), slog.LevelInfo, "shared", 0)
-	for i := range 7 { // more than a record holds in itself
+	for i := range 8 { // more than a record holds in itself
 		record.Add("n", i)
 	}
 	for range 2 { // as two handlers side by side do
