@@ -45,5 +45,8 @@ export function readCatalogueAssets(root) {
  * @param {string} root the project's folder
  */
 export function readServiceAssets(root) {
-  return readTexts(root, 'media/service', (file) => !file.startsWith('media/service/bin/'));
+  return {
+    ...readTexts(root, 'media/service', (file) => !file.startsWith('media/service/bin/')),
+    ...readTexts(root, 'media', (file) => file === 'media/service-modules.json'),
+  };
 }

@@ -102,3 +102,10 @@ test('the requirements of each combination come back from their merged form', ()
   });
   expect(selectModules(modules, 'main.go', new Set())).toBeUndefined();
 });
+
+test('a path that ends with the folder moves, a longer name does not', () => {
+  expect(relocate('"example.com/shopfront/internal/domain"', 'feature')).toBe(
+    '"example.com/shopfront/internal/ordering/domain"',
+  );
+  expect(relocate('internal/domains internal/domain-x', 'feature')).toBe('internal/domains internal/domain-x');
+});

@@ -3,17 +3,17 @@ import type { Layout } from './options.ts';
 /** Folders of the template -> where a layout puts them. */
 const MOVES: Readonly<Record<Layout, readonly (readonly [RegExp, string])[]>> = {
   recommended: [],
-  platform: [[ownFolder('pkg'), 'internal/platform/']],
+  platform: [[ownFolder('pkg(?=/)'), 'internal/platform']],
   feature: [
-    [ownFolder('internal/infrastructure'), 'internal/platform/'],
-    [ownFolder('internal/(domain|usecase|adapter)'), 'internal/ordering/$1/'],
-    [ownFolder('pkg'), 'internal/platform/'],
+    [ownFolder('internal/infrastructure'), 'internal/platform'],
+    [ownFolder('internal/(domain|usecase|adapter)'), 'internal/ordering/$1'],
+    [ownFolder('pkg(?=/)'), 'internal/platform'],
   ],
 };
 
 /** Matches a folder of the template's own, not one of the same name in another module's path ("franz-go/pkg/kgo"). */
 function ownFolder(folder: string): RegExp {
-  return new RegExp(`(?<=^|[^\\w./-]|\\*\\*/|\\./|example\\.com/shopfront/)${folder}/`, 'gm');
+  return new RegExp(`(?<=^|[^\\w./-]|\\*\\*/|\\./|example\\.com/shopfront/)${folder}(?![\\w-])`, 'gm');
 }
 
 /** Moves the folders that a path or a text names to where a layout puts them. */

@@ -3,7 +3,7 @@ import { relocate, sortImports } from './layout.ts';
 import { resolveMarkers } from './markers.ts';
 import { modulePathProblem, serviceName } from './modulePath.ts';
 import { holds, type ScaffoldOptions } from './options.ts';
-import { type ServiceModules, selectModules } from './serviceModules.ts';
+import { MODULES_FILE, type ServiceModules, selectModules } from './serviceModules.ts';
 
 /** A file of the scaffold: path from the target folder, and its text. */
 export interface RenderedFile {
@@ -12,7 +12,6 @@ export interface RenderedFile {
 }
 
 const ROOT = 'media/service/';
-const MODULES = 'media/service-modules.json';
 
 /** The names under which media/service stands as a module of its own. */
 const TEMPLATE_MODULE = 'example.com/shopfront';
@@ -23,6 +22,27 @@ const BELONGS: readonly (readonly [string, string])[] = [
   ['api/proto/', 'grpc'],
   ['cmd/server/grpc', 'grpc'],
   ['internal/adapter/grpc/', 'grpc'],
+  ['internal/adapter/repository/migrations/0002_outbox', 'postgres kafka'],
+  ['internal/adapter/repository/migrations/', 'postgres'],
+  ['internal/adapter/repository/postgres_outbox', 'postgres kafka'],
+  ['internal/adapter/repository/postgres', 'postgres'],
+  ['internal/infrastructure/postgres/', 'postgres'],
+  ['cmd/server/postgres', 'postgres'],
+  ['internal/adapter/repository/cache', 'redis'],
+  ['internal/infrastructure/redis/', 'redis'],
+  ['cmd/server/redis', 'redis'],
+  ['internal/adapter/messaging/', 'kafka'],
+  ['internal/adapter/repository/outbox', 'kafka'],
+  ['internal/adapter/repository/memory_outbox', 'kafka'],
+  ['internal/infrastructure/kafka/', 'kafka'],
+  ['internal/usecase/outbox', 'kafka'],
+  ['internal/usecase/usecasetest/outbox', 'kafka'],
+  ['cmd/server/kafka', 'kafka'],
+  ['.github/', 'ci'],
+  ['Dockerfile', 'deploy'],
+  ['.dockerignore', 'deploy'],
+  ['compose.yaml', 'deploy'],
+  ['deploy/', 'deploy'],
 ];
 
 /**
@@ -38,7 +58,7 @@ export function renderService(service: Assets, options: ScaffoldOptions): Render
     throw new RangeError(problem);
   }
   const name = serviceName(options.modulePath);
-  const modules = JSON.parse(service[MODULES] ?? 'null') as ServiceModules | null;
+  const modules = JSON.parse(service[MODULES_FILE] ?? 'null') as ServiceModules | null;
   const fill = (text: string) =>
     text
       // A function, because "$" in a replacement text has a meaning of its own.

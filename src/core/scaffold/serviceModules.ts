@@ -1,5 +1,8 @@
 import type { Component } from './options.ts';
 
+/** Where the requirements of all combinations are kept. */
+export const MODULES_FILE = 'media/service-modules.json';
+
 /** The components that decide what a module requires; the others add no Go code. */
 export const CODE_COMPONENTS = ['grpc', 'postgres', 'redis', 'kafka'] as const satisfies readonly Component[];
 
