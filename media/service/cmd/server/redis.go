@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"github.com/redis/go-redis/v9/logging"
 
 	"example.com/shopfront/internal/adapter/repository"
 	"example.com/shopfront/internal/infrastructure/redis"
@@ -26,6 +27,7 @@ func (e *env) redis() redisConfig {
 
 // addCache puts the cache before the store. The service stays ready without it.
 func (a *app) addCache(s store) (store, error) {
+	logging.Disable() // errors come back to the callers, who log them
 	client, err := redis.Open(redis.Config{URL: a.cfg.Redis.URL.reveal(), Timeout: a.cfg.Redis.Timeout})
 	if err != nil {
 		return store{}, err
@@ -40,7 +42,7 @@ func (a *app) addCache(s store) (store, error) {
 	a.registry.MustRegister(reads)
 	cache := repository.NewCache(s.users, s.tx, client, repository.CacheConfig{
 		TTL:         a.cfg.Redis.TTL,
-		LoadTimeout: a.cfg.RequestTimeout,
+		LoadTimeout: min(a.cfg.RequestTimeout, 3*time.Second),
 		OnRead:      func(outcome string) { reads.WithLabelValues(outcome).Inc() },
 	}, a.log)
 	s.users, s.tx = cache, cache

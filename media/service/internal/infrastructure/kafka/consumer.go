@@ -56,6 +56,7 @@ func (e *permanentError) Unwrap() error { return e.error }
 // messages with the same key in sequence, partitions side by side.
 type Consumer struct {
 	client  *kgo.Client
+	cancel  context.CancelFunc // ends everything the client still does
 	config  ConsumerConfig
 	handler Handler
 	log     *slog.Logger
@@ -63,7 +64,9 @@ type Consumer struct {
 
 // OpenConsumer returns a consumer. It joins its group in Run.
 func OpenConsumer(c Config, cc ConsumerConfig, handler Handler, log *slog.Logger) (*Consumer, error) {
+	ctx, cancel := context.WithCancel(context.Background())
 	client, err := kgo.NewClient(append(c.options(),
+		kgo.WithContext(ctx),
 		kgo.ConsumerGroup(cc.Group),
 		kgo.ConsumeTopics(cc.Topic),
 		kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()),
@@ -74,15 +77,16 @@ func OpenConsumer(c Config, cc ConsumerConfig, handler Handler, log *slog.Logger
 		kgo.AllowIdempotentProduceCancellation(),
 	)...)
 	if err != nil {
+		cancel()
 		return nil, fmt.Errorf("kafka: open the consumer: %w", err)
 	}
-	return &Consumer{client, cc, handler, log}, nil
+	return &Consumer{client, cancel, cc, handler, log}, nil
 }
 
 // Run handles messages until ctx ends. The message in hand is then finished and
 // what was handled is committed.
 func (c *Consumer) Run(ctx context.Context) error {
-	defer c.client.CloseAllowingRebalance()
+	defer c.close()
 	for {
 		fetches := c.client.PollRecords(ctx, maxPoll)
 		if ctx.Err() != nil || fetches.IsClientClosed() {
@@ -94,6 +98,18 @@ func (c *Consumer) Run(ctx context.Context) error {
 		c.handleAll(ctx, fetches)
 		c.client.AllowRebalance()
 	}
+}
+
+// leaveTimeout bounds the wait for the group on closing: while a member that
+// died holds up a rebalance, nobody can leave. The brokers then notice by
+// themselves that this consumer has gone.
+const leaveTimeout = 2 * time.Second
+
+func (c *Consumer) close() {
+	giveUp := time.AfterFunc(leaveTimeout, c.cancel)
+	defer c.cancel()
+	defer giveUp.Stop()
+	c.client.CloseAllowingRebalance()
 }
 
 func (c *Consumer) handleAll(ctx context.Context, fetches kgo.Fetches) {

@@ -318,6 +318,37 @@ func TestStopFinishesTheMessageInHand(t *testing.T) {
 	next.stop(t)
 }
 
+// TestStopDoesNotWaitForOthers stops a consumer while its group waits for a
+// member that died without leaving.
+func TestStopDoesNotWaitForOthers(t *testing.T) {
+	cluster, c := newCluster(t)
+	send(t, c, message("a", "1"))
+	dead, err := kgo.NewClient(kgo.SeedBrokers(c.Brokers...), kgo.ConsumerGroup("shop"), kgo.ConsumeTopics(topic),
+		kgo.InstanceID("dead"), kgo.ConsumeResetOffset(kgo.NewOffset().AtStart())) // a static member does not leave when it closes
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := dead.PollFetches(t.Context()).Err0(); err != nil {
+		t.Fatal(err)
+	}
+	dead.Close()
+
+	joining := make(chan struct{}, 10)
+	cluster.ControlKey(int16(kmsg.JoinGroup), func(kmsg.Request) (kmsg.Response, error, bool) {
+		cluster.KeepControl()
+		joining <- struct{}{}
+		return nil, nil, false
+	})
+	r := start(t, c, func(context.Context, kafka.Message) error { return nil })
+	<-joining // is told its identifier
+	<-joining // waits for the dead member
+	began := time.Now()
+	r.stop(t)
+	if took := time.Since(began); took > 5*time.Second {
+		t.Errorf("the stop took %v", took)
+	}
+}
+
 func TestPing(t *testing.T) {
 	cluster, c := newCluster(t)
 	producer, err := kafka.OpenProducer(c)

@@ -28,6 +28,7 @@ func Open(c Config) (*redis.Client, error) {
 	options.PoolTimeout = c.Timeout
 	options.ContextTimeoutEnabled = true
 	options.MaxRetries = -1 // a cache that fails is answered by the database
+	options.DialerRetries = 1
 	return redis.NewClient(options), nil
 }
 
