@@ -71,7 +71,7 @@ func (a *app) addEvents(ctx context.Context, s store, orders *usecase.OrderServi
 	})
 	a.health.AddOptional("kafka", producer.Ping)
 	a.addRelay(s.outbox, messaging.NewKafkaPublisher(producer, a.cfg.Kafka.OrdersTopic))
-	return a.addConsumer(connection, orders)
+	return a.addConsumer(ctx, connection, orders)
 }
 
 func (a *app) addRelay(outbox usecase.OutboxQueue, publisher usecase.EventPublisher) {
@@ -104,13 +104,13 @@ func (a *app) addRelay(outbox usecase.OutboxQueue, publisher usecase.EventPublis
 	a.workers = append(a.workers, worker{"outbox relay", relay.Run})
 }
 
-func (a *app) addConsumer(connection kafka.Config, orders *usecase.OrderService) error {
+func (a *app) addConsumer(ctx context.Context, connection kafka.Config, orders *usecase.OrderService) error {
 	outcomes := prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "payment_messages_total",
 		Help: "Tries to handle payment messages, by outcome: handled, retried or dead.",
 	}, []string{"outcome"})
 	a.registry.MustRegister(outcomes)
-	consumer, err := kafka.OpenConsumer(connection, kafka.ConsumerConfig{
+	consumer, err := kafka.OpenConsumer(ctx, connection, kafka.ConsumerConfig{
 		Group:          a.cfg.Kafka.Group,
 		Topic:          a.cfg.Kafka.PaymentsTopic,
 		DeadLetters:    a.cfg.Kafka.PaymentsTopic + ".dead-letters",

@@ -62,9 +62,10 @@ type Consumer struct {
 	log     *slog.Logger
 }
 
-// OpenConsumer returns a consumer. It joins its group in Run.
-func OpenConsumer(c Config, cc ConsumerConfig, handler Handler, log *slog.Logger) (*Consumer, error) {
-	ctx, cancel := context.WithCancel(context.Background())
+// OpenConsumer returns a consumer, which lives until Run ends. It takes the
+// values of ctx, not its end.
+func OpenConsumer(ctx context.Context, c Config, cc ConsumerConfig, handler Handler, log *slog.Logger) (*Consumer, error) {
+	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	client, err := kgo.NewClient(append(c.options(),
 		kgo.WithContext(ctx),
 		kgo.ConsumerGroup(cc.Group),

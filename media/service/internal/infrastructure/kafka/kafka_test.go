@@ -75,7 +75,7 @@ func (r *running) stop(t *testing.T) {
 func start(t *testing.T, c kafka.Config, handler kafka.Handler) *running {
 	t.Helper()
 	r := &running{done: make(chan error, 1)}
-	consumer, err := kafka.OpenConsumer(c, kafka.ConsumerConfig{
+	consumer, err := kafka.OpenConsumer(t.Context(), c, kafka.ConsumerConfig{
 		Group:          "shop",
 		Topic:          topic,
 		DeadLetters:    letters,
