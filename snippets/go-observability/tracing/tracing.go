@@ -121,7 +121,7 @@ func TraceRequests(cfg TracingConfig) func(http.Handler) http.Handler {
 			if !cfg.Public {
 				ctx = remote
 			} else if caller := trace.SpanContextFromContext(remote); caller.IsValid() {
-				options = append(options, trace.WithNewRoot(), trace.WithLinks(trace.Link{SpanContext: caller}))
+				options = append(options, trace.WithLinks(trace.Link{SpanContext: caller}))
 			}
 			ctx, span := tracer.Start(ctx, tracedName(method), options...)
 			// In place: what the router and the form parser set must reach those
