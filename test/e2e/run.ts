@@ -19,6 +19,7 @@ const screenshots = path.join(cache, 'screenshots');
 const home = path.join(cache, 'runs/e2e');
 
 const settings = {
+  'editor.minimap.enabled': false,
   'extensions.autoCheckUpdates': false,
   'git.openRepositoryInParentFolders': 'never',
   'telemetry.telemetryLevel': 'off',

@@ -9,12 +9,15 @@ export async function scaffoldFromPalette(workbench: Workbench): Promise<void> {
   const { page, folder } = workbench;
   await workbench.runCommand('Go Architect: Scaffold Service');
   await workbench.quickPickItem('New folder in orders').click();
-  await workbench.quickInput.fill('services/billing');
-  await page.keyboard.press('Enter');
-  await page.locator('.quick-input-widget:visible', { hasText: 'Module path of the service' }).waitFor();
-  await workbench.quickInput.fill('example.com/billing');
-  await page.keyboard.press('Enter');
+  await workbench.answer('Folder below orders', 'services/billing');
+  await workbench.answer('Module path of the service', 'example.com/billing');
+  await workbench.acceptSelection('What else?');
+  await workbench.acceptSelection('Which layout?');
+  await page.locator('.part.sidebar', { hasText: /\d+ files to create/ }).waitFor();
+  await workbench.screenshot('preview');
+  await page.locator('.part.sidebar .action-label[aria-label="Create Files"]:visible').click();
   await page.locator('.notifications-toasts', { hasText: /Created \d+ files/ }).waitFor();
+  await page.keyboard.press('Control+Shift+E');
   await workbench.explorerItem('services').click();
   for (const name of ['cmd', 'internal', 'pkg']) {
     await workbench.explorerItem(name).first().waitFor();

@@ -44,6 +44,19 @@ export class Workbench {
     return this.page.locator('.quick-input-widget:visible .monaco-list-row').filter({ hasText: label }).first();
   }
 
+  /** Types an answer into the input box with this prompt. */
+  async answer(prompt: string, text: string): Promise<void> {
+    await this.page.locator('.quick-input-widget:visible', { hasText: prompt }).waitFor();
+    await this.quickInput.fill(text);
+    await this.page.keyboard.press('Enter');
+  }
+
+  /** Takes what is selected in the list with this question. */
+  async acceptSelection(question: string): Promise<void> {
+    await this.page.locator(`.quick-input-widget:visible input[placeholder*="${question}"]`).waitFor();
+    await this.page.keyboard.press('Enter');
+  }
+
   /** Opens a file by its path. */
   async openFile(path: string): Promise<void> {
     const name = path.split('/').at(-1) ?? path;

@@ -58,7 +58,7 @@ function commandFiles(assets: Record<string, string>): object[] {
 
 function patterns(assets: Record<string, string>): object[] {
   return Object.entries(assets)
-    .filter(([file]) => file.endsWith('/pattern.md'))
+    .filter(([file]) => file.startsWith('snippets/') && file.endsWith('/pattern.md'))
     .map(([file, text]) => {
       const { title, prefix, aliases, name } = matter(text, {}).data;
       const prefixes = [prefix, ...(aliases ?? [])];

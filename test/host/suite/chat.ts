@@ -4,6 +4,9 @@ import { ask, cancel, lastAnswer, newChat, seenRequests } from '../chatView.ts';
 import { extension, workspaceFolder } from '../extension.ts';
 import { contains, equal, eventually, ok, test } from '../registry.ts';
 
+/** VS Code 1.110 does not tell a model that its request was cancelled once the answer has begun. */
+const forwardsCancellation = !vscode.version.startsWith('1.110.');
+
 /** The scripts that make the model fail, and the sentence that the user must read then. */
 const failures = {
   'not-found': 'The selected language model is not available.',
@@ -69,7 +72,9 @@ for (const script of ['hang', 'deaf']) {
     await eventually(async () => contains(await lastAnswer(), 'Before the stop.', 'first part'));
     await cancel();
     const { errorDetails } = await answered;
-    await vscode.commands.executeCommand('scripted.cancelled', length);
+    if (forwardsCancellation) {
+      await vscode.commands.executeCommand('scripted.cancelled', length);
+    }
     await vscode.commands.executeCommand('scripted.release');
     ok(!errorDetails?.message.includes('language model'), `no failure is shown: ${errorDetails?.message}`);
     ok(!(await lastAnswer()).includes('Too late.'), 'nothing is added after the stop');

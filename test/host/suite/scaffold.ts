@@ -23,13 +23,7 @@ const tree = [
 test('scaffold writes the recommended tree for the module path that was given', async () => {
   const folder = vscode.Uri.joinPath(workspaceFolder(), 'fresh');
   await vscode.workspace.fs.createDirectory(folder);
-  const done = scaffold(folder);
-  // The input box offers a module path; accepting it is all a user has to do.
-  await eventually(async () => {
-    await vscode.commands.executeCommand('workbench.action.acceptSelectedQuickOpenItem');
-    await vscode.workspace.fs.stat(vscode.Uri.joinPath(folder, 'go.mod'));
-  });
-  await finish(done, folder);
+  await scaffold(folder);
   const module = await readText(vscode.Uri.joinPath(folder, 'go.mod'));
   contains(module, 'module example.com/orders/fresh', 'suggested module path');
   contains(
@@ -45,31 +39,30 @@ test('scaffold skips what exists and keeps the module path of the folder', async
   for (const [path, text] of Object.entries(mine)) {
     await writeText(vscode.Uri.joinPath(folder, path), text);
   }
-  await finish(scaffold(folder), folder);
+  await scaffold(folder);
   for (const [path, text] of Object.entries(mine)) {
     equal(await readText(vscode.Uri.joinPath(folder, path)), text, path);
   }
   contains(await readText(vscode.Uri.joinPath(folder, 'cmd/server/main.go')), '"example.com/mine/internal/', 'imports');
 });
 
-function scaffold(folder: vscode.Uri): Thenable<unknown> {
-  return vscode.commands.executeCommand('goArchitect.scaffoldService', folder);
-}
-
-/** Waits for the whole tree, then closes the notification that the command ends with. */
-async function finish(done: Thenable<unknown>, folder: vscode.Uri): Promise<void> {
+/** Runs the command as a user does who takes every default and then creates the files that the preview shows. */
+async function scaffold(folder: vscode.Uri): Promise<void> {
   let ended = false;
-  const end = Promise.resolve(done).then(() => {
+  const command = Promise.resolve(vscode.commands.executeCommand('goArchitect.scaffoldService', folder)).then(() => {
     ended = true;
   });
   await eventually(async () => {
+    await vscode.commands.executeCommand('workbench.action.acceptSelectedQuickOpenItem');
+    await vscode.commands.executeCommand('goArchitect.scaffoldPreview.create');
     for (const path of tree) {
       await vscode.workspace.fs.stat(vscode.Uri.joinPath(folder, path));
     }
-  });
+  }, 20_000);
+  // The command ends when its last notification is closed.
   await eventually(async () => {
     await vscode.commands.executeCommand('notifications.clearAll');
     equal(ended, true, 'the command has ended');
   });
-  await end;
+  await command;
 }
