@@ -88,9 +88,12 @@ func (q postgresOutboxQueue) Release(ctx context.Context, events []domain.OrderE
 	return nil
 }
 
+// Backlog stops counting at ten thousand: it is asked often.
 func (q postgresOutboxQueue) Backlog(ctx context.Context) (waiting int, oldest time.Time, err error) {
 	var since *time.Time
-	err = q.p.pool.QueryRow(ctx, "SELECT count(*), min(occurred_at) FROM outbox").Scan(&waiting, &since)
+	err = q.p.pool.QueryRow(ctx, `
+		SELECT (SELECT count(*) FROM (SELECT FROM outbox LIMIT 10000) AS counted),
+			(SELECT occurred_at FROM outbox ORDER BY sequence LIMIT 1)`).Scan(&waiting, &since)
 	if err != nil {
 		return 0, time.Time{}, fmt.Errorf("count events: %w", err)
 	}
