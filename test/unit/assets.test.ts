@@ -164,6 +164,8 @@ describe('the catalogue', () => {
         'Use a library instead',
       ]);
       expect(pattern.summary.length).toBeLessThanOrEqual(140);
+      const skill = catalogue.skills.find((candidate) => candidate.name === pattern.skill);
+      expect(skill?.body).toContain(`](${name}/pattern.md)`);
       expect(existsSync(pattern.sourcePath.replace(/\.go$/, '_test.go'))).toBe(true);
       for (const other of pattern.composes) {
         expect(catalogue.entries.has(other), `${name} composes ${other}`).toBe(true);
@@ -197,6 +199,10 @@ describe('the catalogue', () => {
     }
   });
 
+  test('has the patterns that an architect reaches for', () => {
+    expect(catalogue.patterns.map(({ name }) => name).sort()).toEqual(PATTERNS.sort());
+  });
+
   test('every skill folder has its SKILL.md', () => {
     const folders = readdirSync('snippets').filter((name) => name.startsWith('go-'));
     expect(catalogue.skills.map(({ name }) => name)).toEqual(folders.sort());
@@ -207,3 +213,8 @@ describe('the catalogue', () => {
 function prose(text: string): string {
   return text.replace(/^```[\s\S]*?^```/gm, '').replace(/`[^`\n]*`/g, '');
 }
+
+const PATTERNS =
+  `bulkhead cacheaside circuitbreaker config cqrs deadlinebudget eventconsumer eventpublisher eventsourcing fallback
+  featureflags health hedge httpclient httpserver idempotency jwtauth leaderelection loadshedder logging metrics outbox
+  ratelimiter repository retry saga sharding shutdown tracing unitofwork workerpool`.split(/\s+/);
