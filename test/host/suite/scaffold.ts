@@ -26,11 +26,7 @@ test('scaffold writes the recommended tree for the module path that was given', 
   await scaffold(folder);
   const module = await readText(vscode.Uri.joinPath(folder, 'go.mod'));
   contains(module, 'module example.com/orders/fresh', 'suggested module path');
-  contains(
-    await readText(vscode.Uri.joinPath(folder, 'cmd/server/main.go')),
-    '"example.com/orders/fresh/internal/',
-    'imports',
-  );
+  contains(await readText(vscode.Uri.joinPath(folder, 'cmd/server/main.go')), '"example.com/orders/fresh/', 'imports');
 });
 
 test('scaffold skips what exists and keeps the module path of the folder', async () => {
@@ -43,7 +39,7 @@ test('scaffold skips what exists and keeps the module path of the folder', async
   for (const [path, text] of Object.entries(mine)) {
     equal(await readText(vscode.Uri.joinPath(folder, path)), text, path);
   }
-  contains(await readText(vscode.Uri.joinPath(folder, 'cmd/server/main.go')), '"example.com/mine/internal/', 'imports');
+  contains(await readText(vscode.Uri.joinPath(folder, 'cmd/server/main.go')), '"example.com/mine/', 'imports');
 });
 
 /** Runs the command as a user does who takes every default and then creates the files that the preview shows. */
