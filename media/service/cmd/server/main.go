@@ -22,7 +22,7 @@ func main() {
 	}
 }
 
-var errUsage = errors.New("usage: server [serve]")
+var errUnknownCommand = errors.New("unknown command")
 
 // run is the program without its process: it ends when ctx does.
 func run(ctx context.Context, args []string, lookup func(string) (string, bool), out io.Writer) error {
@@ -47,6 +47,6 @@ func run(ctx context.Context, args []string, lookup func(string) (string, bool),
 		return migrate(ctx, cfg, log)
 	// scaffold:end
 	default:
-		return fmt.Errorf("unknown command %q: %w", command, errUsage)
+		return fmt.Errorf("%w %q", errUnknownCommand, command)
 	}
 }

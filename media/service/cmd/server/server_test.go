@@ -234,7 +234,7 @@ func TestAddressInUse(t *testing.T) {
 }
 
 func TestUnknownCommand(t *testing.T) {
-	if err := run(t.Context(), []string{"destroy"}, lookup(nil), io.Discard); !errors.Is(err, errUsage) {
+	if err := run(t.Context(), []string{"destroy"}, lookup(nil), io.Discard); !errors.Is(err, errUnknownCommand) {
 		t.Errorf("got %v", err)
 	}
 }

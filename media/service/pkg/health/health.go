@@ -73,6 +73,9 @@ func (c *Checker) Drain() { c.draining.Store(true) }
 // Draining reports whether Drain was called.
 func (c *Checker) Draining() bool { return c.draining.Load() }
 
+// errSlow tells the end of a check's time from the end of the prober's.
+var errSlow = fmt.Errorf("no answer in time: %w", context.DeadlineExceeded)
+
 // Ready runs the checks side by side and reports their outcome. Results younger
 // than MaxAge are used again, so that many probes cause few checks.
 func (c *Checker) Ready(ctx context.Context) Report {
@@ -81,7 +84,7 @@ func (c *Checker) Ready(ctx context.Context) Report {
 		report.State = Failing
 		return report
 	}
-	ctx, cancel := context.WithTimeout(ctx, c.config.Timeout)
+	ctx, cancel := context.WithTimeoutCause(ctx, c.config.Timeout, errSlow)
 	defer cancel()
 
 	results := make([]result, len(c.checks))
@@ -164,7 +167,7 @@ func (c *check) result(ctx context.Context, config Config) result {
 // other probes too, unless it was this prober who gave up.
 func (c *check) late(ctx context.Context, config Config) result {
 	cause := context.Cause(ctx)
-	if errors.Is(cause, context.DeadlineExceeded) {
+	if errors.Is(cause, errSlow) {
 		return c.store(cause, config)
 	}
 	return result{state: c.bad, err: cause}

@@ -167,26 +167,39 @@ func TestHangingCheckIsBoundedAndNotRepeated(t *testing.T) {
 }
 
 func TestImpatientProberSpoilsNothing(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		c := newChecker(nil)
-		c.Add("database", func(ctx context.Context) error {
-			select {
-			case <-time.After(time.Second):
-				return nil
-			case <-ctx.Done():
-				return ctx.Err()
-			}
+	giveUp := map[string]func(context.Context) (context.Context, context.CancelFunc){
+		"cancelled": func(ctx context.Context) (context.Context, context.CancelFunc) {
+			ctx, cancel := context.WithCancel(ctx)
+			time.AfterFunc(time.Millisecond, cancel)
+			return ctx, cancel
+		},
+		"short deadline": func(ctx context.Context) (context.Context, context.CancelFunc) {
+			return context.WithTimeout(ctx, time.Millisecond)
+		},
+	}
+	for name, begin := range giveUp {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				c := newChecker(nil)
+				c.Add("database", func(ctx context.Context) error {
+					select {
+					case <-time.After(time.Second):
+						return nil
+					case <-ctx.Done():
+						return ctx.Err()
+					}
+				})
+				impatient, cancel := begin(t.Context())
+				defer cancel()
+				if got := c.Ready(impatient); got.State != health.Failing {
+					t.Errorf("the impatient prober got %+v", got)
+				}
+				if got := c.Ready(t.Context()); got.State != health.OK {
+					t.Errorf("the next one got %+v", got)
+				}
+			})
 		})
-		impatient, cancel := context.WithCancel(t.Context())
-		var wg sync.WaitGroup
-		wg.Go(func() { c.Ready(impatient) })
-		synctest.Wait()
-		cancel()
-		wg.Wait()
-		if got := c.Ready(t.Context()); got.State != health.OK {
-			t.Errorf("got %+v", got)
-		}
-	})
+	}
 }
 
 func TestOnlyChangesAreReported(t *testing.T) {
