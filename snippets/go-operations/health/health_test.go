@@ -116,6 +116,9 @@ func TestHC03_HC04_CriticalAndOptional(t *testing.T) {
 				{Name: "mail", Optional: true, Check: test.optional},
 			}})
 			wantProbe(t, h.ServeReady, test.code, test.text)
+			if got, want := h.Report(t.Context()).Degraded(), test.optional(t.Context()) != nil; got != want {
+				t.Errorf("degraded %v, want %v", got, want)
+			}
 		})
 	}
 }

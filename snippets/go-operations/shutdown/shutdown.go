@@ -94,7 +94,7 @@ func (a App) Run(ctx context.Context) error {
 		workers.Add(1)
 		go func() {
 			defer workers.Done()
-			if err := runAppPart(working, worker); err != nil && !(working.Err() != nil && errors.Is(err, context.Canceled)) {
+			if err := runAppPart(working, worker); err != nil && !(working.Err() != nil && isAppCanceled(err)) {
 				failed <- err
 			}
 		}()
@@ -170,6 +170,15 @@ func stopAppPart(bound context.Context, part AppPart) error {
 	case <-ctx.Done():
 		return fmt.Errorf("%s: not stopped in time: %w", part.Name, ctx.Err())
 	}
+}
+
+// isAppCanceled reports whether a worker ended for nothing but its context:
+// errors.Is would overlook what is joined to it.
+func isAppCanceled(err error) bool {
+	for err != nil && err != context.Canceled {
+		err = errors.Unwrap(err)
+	}
+	return err != nil
 }
 
 // runAppPart turns a panic into an error, so that the rest is still taken down.

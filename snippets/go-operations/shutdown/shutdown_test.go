@@ -29,7 +29,7 @@ import (
 //	GS-4  a request in flight ends before anything it needs is stopped; neither its context nor a worker's ends with the signal
 //	GS-5  a request that outlasts its share is cut off; the error says so and the rest is still taken down
 //	GS-6  a closer or worker that hangs is left behind; the others run; Run ends within Timeout
-//	GS-7  the error of a worker stops the App, comes back under its name, and everything is taken down
+//	GS-7  the error of a worker stops the App, comes back under its name, and everything is taken down; one that it ends with comes back too
 //	GS-8  a broken listener stops the App without the drain delay, also in the middle of it
 //	GS-9  a panic of a worker or closer is an error with its stack; the rest is still taken down
 //	GS-10 a worker that returns its context's error when told to stop, or nil early, is no failure
@@ -287,6 +287,27 @@ func TestGS07_WorkerFails(t *testing.T) {
 		}
 		if want := []string{"not ready", "relay", "pool"}; !slices.Equal(s.events, want) {
 			t.Errorf("events %v, want %v", s.events, want)
+		}
+	})
+}
+
+func TestGS07_WorkerFailsToStop(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		lost := errors.New("offsets not committed")
+		s := newService(ok)
+		s.Workers = []AppPart{{"consumer", func(ctx context.Context) error { <-ctx.Done(); return errors.Join(lost, ctx.Err()) }}}
+		s.start(t)
+		s.stop()
+		if err := <-s.result; !errors.Is(err, lost) {
+			t.Errorf("got %v", err)
+		}
+	})
+	synctest.Test(t, func(t *testing.T) {
+		s := newService(ok)
+		s.Workers = []AppPart{{"consumer", func(context.Context) error { return context.Canceled }}}
+		s.start(t)
+		if err := <-s.result; !errors.Is(err, context.Canceled) { // nobody had told it to stop
+			t.Errorf("got %v", err)
 		}
 	})
 }
