@@ -88,11 +88,11 @@ func TestCF02_Environment(t *testing.T) {
 func TestCF03_CF04_AllAtOnce(t *testing.T) {
 	environ := []string{
 		"APP_ADDR=nonsense", "APP_LOG_LEVEL=loud", "APP_MAX_CONNS=many", "APP_DRAIN_DELAY=5", "APP_SHUTDOWN_TIMEOUT=1ms",
-		"APP_TIMOUT=5s", "APP_DEBUG=1",
+		"APP_TIMOUT=5s", "APP_DEBUG=1", "APP_Z=", "APP_Y=", "APP_X=", "APP_W=",
 	}
 	want := []string{
 		"APP_ADDR", "APP_LOG_LEVEL", "APP_DATABASE_URL", "APP_MAX_CONNS", "APP_DRAIN_DELAY", "APP_SHUTDOWN_TIMEOUT",
-		"APP_DEBUG", "APP_TIMOUT",
+		"APP_DEBUG", "APP_TIMOUT", "APP_W", "APP_X", "APP_Y", "APP_Z",
 	}
 	cfg, err := LoadConfig(environ)
 	if keys := keysOf(t, err); !reflect.DeepEqual(keys, want) {
