@@ -331,6 +331,36 @@ func TestRetry(t *testing.T) {
 	f.expect(t, "do flight", "do hotel", "do hotel", "do hotel", "do hotel", "do hotel", "undo hotel", "undo flight")
 }
 
+func TestAttemptsCountPerStep(t *testing.T) {
+	f := newSaga(t)
+	f.saga.MaxAttempts = 3
+	calls := map[string]int{}
+	f.act = func(what string, _ *trip) error {
+		if calls[what]++; calls[what] < 3 {
+			return errors.New("timeout")
+		}
+		return nil
+	}
+	f.start(t)
+	if status, errs := f.finish(t); status != "done" || len(errs) != 6 { // SG-5: each step has its own three
+		t.Errorf("%s, %v", status, errs)
+	}
+
+	f = newSaga(t)
+	f.saga.MaxAttempts = 3
+	clear(calls)
+	f.act = func(what string, _ *trip) error {
+		if calls[what]++; what == "do car" || calls[what] < 3 {
+			return errors.New("timeout")
+		}
+		return nil
+	}
+	f.start(t)
+	if status, errs := f.finish(t); status != "undone" || len(errs) != 2+2+3+2+2+2 { // SG-6: so has each step back
+		t.Errorf("%s, %v", status, errs)
+	}
+}
+
 func TestStuckUndo(t *testing.T) {
 	f := newSaga(t)
 	f.saga.MaxAttempts = 2
@@ -461,11 +491,10 @@ func TestShutdown(t *testing.T) {
 	f := newSaga(t)
 	ctx, cancel := context.WithCancel(f.ctx)
 	defer cancel()
-	f.act = func(what string, _ *trip) error {
-		if what == "do flight" {
-			cancel()
-		}
-		return nil
+	flight := f.saga.Steps[0].Do
+	f.saga.Steps[0].Do = func(stepCtx context.Context, key string, data *trip) error {
+		cancel()
+		return errors.Join(stepCtx.Err(), flight(stepCtx, key, data)) // SG-9: the step's ctx is alive
 	}
 	f.start(t)
 	if err := f.saga.Run(ctx); err != nil { // SG-9
