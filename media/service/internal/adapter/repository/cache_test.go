@@ -6,6 +6,7 @@ import (
 	"os"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/alicebob/miniredis/v2"
@@ -178,30 +179,43 @@ func TestStoreAnswersForABrokenEntry(t *testing.T) {
 	c.wantName(t, ada.ID, "Ada")
 }
 
+// emptyRedis answers without a network, so that synctest can see who waits.
+type emptyRedis struct{ redis.Cmdable }
+
+func (emptyRedis) Get(context.Context, string) *redis.StringCmd {
+	return redis.NewStringResult("", redis.Nil)
+}
+
+func (emptyRedis) SetNX(context.Context, string, any, time.Duration) *redis.BoolCmd {
+	return redis.NewBoolResult(true, nil)
+}
+
 func TestImpatientReaderSpoilsNothing(t *testing.T) {
-	c := newCacheTest(t)
-	ada := c.createUser(t, "ada@example.com")
-	entered, leave := make(chan struct{}), make(chan struct{})
-	enter := sync.OnceFunc(func() { close(entered) })
-	c.backing.before = func() {
-		enter()
-		<-leave
-	}
-	ctx, cancel := context.WithCancel(t.Context())
-	impatient, patient := make(chan error, 1), make(chan error, 1)
-	go func() {
-		_, err := c.users.Get(ctx, ada.ID)
-		impatient <- err
-	}()
-	<-entered
-	go func() {
-		_, err := c.users.Get(t.Context(), ada.ID)
-		patient <- err
-	}()
-	cancel()
-	wantError(t, "the impatient reader", <-impatient, context.Canceled)
-	close(leave)
-	if err := <-patient; err != nil {
-		t.Errorf("the patient reader: %v", err)
-	}
+	synctest.Test(t, func(t *testing.T) {
+		c := newCache(t, emptyRedis{})
+		ada := c.createUser(t, "ada@example.com")
+		leave := make(chan struct{})
+		c.backing.before = func() { <-leave }
+		ctx, cancel := context.WithCancel(t.Context())
+		impatient, patient := make(chan error, 1), make(chan error, 1)
+		go func() {
+			_, err := c.users.Get(ctx, ada.ID)
+			impatient <- err
+		}()
+		synctest.Wait() // the impatient one loads
+		go func() {
+			_, err := c.users.Get(t.Context(), ada.ID)
+			patient <- err
+		}()
+		synctest.Wait() // the patient one waits for the same load
+		cancel()
+		wantError(t, "the impatient reader", <-impatient, context.Canceled)
+		close(leave)
+		if err := <-patient; err != nil {
+			t.Errorf("the patient reader: %v", err)
+		}
+		if c.backing.reads != 1 {
+			t.Errorf("%d reads of the store, want 1", c.backing.reads)
+		}
+	})
 }
