@@ -100,7 +100,7 @@ func (f *fixture) publish(t *testing.T, payloads ...string) {
 	t.Helper()
 	for _, payload := range payloads {
 		msg := &nats.Msg{Subject: f.name + ".placed", Data: []byte(payload), Header: nats.Header{"traceparent": {"00-ab"}}}
-		if _, err := f.consumer.JetStream.PublishMsg(f.ctx, msg, jetstream.WithMsgID(payload)); err != nil {
+		if _, err := f.consumer.JetStream.PublishMsg(f.ctx, msg, jetstream.WithMsgID(payload), jetstream.WithExpectStream(f.name)); err != nil { // EC-3: must not follow it to the dead letters
 			t.Fatal(err)
 		}
 	}
