@@ -55,7 +55,7 @@ export function registerCatalogueModel(assets: ExtensionAssets): vscode.Disposab
       Math.ceil((typeof text === 'string' ? text : textOf(text.content)).length / 4),
   };
   const registration = vscode.lm.registerLanguageModelChatProvider(CATALOGUE_VENDOR, provider);
-  void announceWithoutOthers(changed);
+  announceWithoutOthers(changed).catch(() => undefined); // chat is switched off: there is nobody to tell
   return [
     changed,
     registration,

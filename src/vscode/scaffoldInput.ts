@@ -53,14 +53,14 @@ export async function askScaffold(
 ): Promise<ScaffoldAnswers | undefined> {
   let target = folder && targetOf(folder);
   let { modulePath, components, layout } = options;
-  const steps: ((place: StepPlace) => Promise<typeof BACK | undefined | true>)[] = [
+  const steps: ((place: StepPlace) => Promise<StepOutcome>)[] = [
     ...(folder
       ? []
       : [
           async (place: StepPlace) => {
             const answer = await askTarget(place);
             target = answer;
-            return answer && true;
+            return answer && 'done';
           },
         ]),
     async (place) => {
@@ -72,19 +72,19 @@ export async function askScaffold(
       const existing = await existingModulePath(base, target.path);
       if (existing !== undefined && modulePathProblem(existing) === undefined) {
         modulePath = existing;
-        return true;
+        return 'skipped';
       }
       if (decided && modulePathProblem(modulePath) === undefined) {
-        return true;
+        return 'skipped';
       }
       const answer = await inputText({
         ...place,
         prompt: 'Module path of the service',
-        value: modulePath || (await suggestModulePath(base, target.path, target.baseName)),
+        value: options.modulePath || (await suggestModulePath(base, target.path, target.baseName)),
         problemOf: modulePathProblem,
       });
       modulePath = typeof answer === 'string' ? answer : modulePath;
-      return typeof answer === 'string' ? true : answer;
+      return typeof answer === 'string' ? 'done' : answer;
     },
     ...(decided
       ? []
@@ -100,7 +100,7 @@ export async function askScaffold(
               })),
             });
             components = Array.isArray(answer) ? new Set(answer.map(({ component }) => component)) : components;
-            return Array.isArray(answer) ? true : (answer as typeof BACK | undefined);
+            return Array.isArray(answer) ? 'done' : (answer as typeof BACK | undefined);
           },
           async (place: StepPlace) => {
             const items = LAYOUTS.map((name) => ({ ...LAYOUT_DESCRIPTIONS[name], layout: name }));
@@ -111,23 +111,32 @@ export async function askScaffold(
               active: items.find((item) => item.layout === layout),
             });
             layout = answer === BACK || answer === undefined ? layout : answer.layout;
-            return answer === BACK ? BACK : answer && true;
+            return answer === BACK ? BACK : answer && 'done';
           },
         ]),
   ];
-  for (let index = 0; index < steps.length; ) {
+  let direction = 1;
+  for (let index = 0; index < steps.length; index = Math.max(0, index + direction)) {
     const place = { title: TITLE, step: index + 1, totalSteps: steps.length, canGoBack: index > 0 };
     const outcome = await steps[index]?.(place);
     if (outcome === undefined) {
       return undefined;
     }
-    index += outcome === BACK ? -1 : 1;
+    // A step that asks nothing is passed over in either direction; before the first there is only forward.
+    if (outcome === BACK) {
+      direction = -1;
+    } else if (outcome === 'done' || index === 0) {
+      direction = 1;
+    }
   }
   if (target === undefined) {
     return undefined;
   }
   return { target, options: { modulePath, components, layout } };
 }
+
+/** What became of a step; undefined if the user gave up. */
+type StepOutcome = 'done' | 'skipped' | typeof BACK | undefined;
 
 interface StepPlace {
   readonly title: string;

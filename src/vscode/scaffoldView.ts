@@ -48,9 +48,8 @@ export class ScaffoldView implements vscode.TreeDataProvider<Node>, vscode.Dispo
   /** Shows a plan and waits for the decision; a plan shown before is cancelled. */
   async show(plan: Plan, { target, options }: ScaffoldAnswers): Promise<PreviewDecision> {
     this.#decide?.('cancel');
-    const decision = new Promise<PreviewDecision>((resolve) => {
-      this.#decide = resolve;
-    });
+    const { promise: decision, resolve } = Promise.withResolvers<PreviewDecision>();
+    this.#decide = resolve;
     const inTarget = (path: string) => (target.path === '' ? path : path.slice(target.path.length + 1));
     const skip = plan.skip.map(inTarget);
     this.#skipped = new Set(skip);
@@ -63,8 +62,11 @@ export class ScaffoldView implements vscode.TreeDataProvider<Node>, vscode.Dispo
     await vscode.commands.executeCommand('setContext', VIEW, true);
     await vscode.commands.executeCommand(`${VIEW}.focus`);
     const decided = await decision;
-    this.#decide = undefined;
-    await vscode.commands.executeCommand('setContext', VIEW, false);
+    // Another plan may be on show by now.
+    if (this.#decide === resolve) {
+      this.#decide = undefined;
+      await vscode.commands.executeCommand('setContext', VIEW, false);
+    }
     return decided;
   }
 
