@@ -225,7 +225,7 @@ func TestDeadLetters(t *testing.T) {
 			if err := stop(); err != nil {
 				t.Error(err)
 			}
-			f.waitUntilNonePending(t) // EC-3, EC-4
+			f.waitUntilNonePending(t)                         // EC-3, EC-4
 			if string(msg.Data) != "a" || msg.Sequence != 1 { // EC-3
 				t.Errorf("got %+v", msg)
 			}
