@@ -9,7 +9,7 @@ import type { HostKind } from '../test/host/bundle.ts';
 import type { TestResult } from '../test/host/registry.ts';
 import { runInHost } from '../test/host/run.ts';
 import { findChromium } from './lib/chromium.ts';
-import { checkGoModule } from './lib/go-tests.ts';
+import { checkGoModule, withoutGo } from './lib/go-tests.ts';
 import { mustRun, npm, run, stopAll } from './lib/process.ts';
 import { cache, root, tool } from './lib/project.ts';
 import { writeService } from './lib/rendered-service.ts';
@@ -54,7 +54,7 @@ const steps: readonly Step[] = [
     title: 'generated files are current',
     run: () => check(process.execPath, [['scripts/generate.ts', '--check']]),
   },
-  { name: 'unit', title: 'unit tests', run: unitTests },
+  { name: 'unit', title: 'unit tests', run: () => vitest('test/unit') },
   { name: 'package', title: 'build and package', after: ['generated'], run: packageExtension },
   {
     name: 'vscode',
@@ -83,6 +83,11 @@ const steps: readonly Step[] = [
       return checkGoModule(folder);
     },
   },
+  {
+    name: 'go-inserted',
+    title: 'Go: inserted patterns compile',
+    run: async () => withoutGo() ?? vitest('test/go'),
+  },
   { name: 'go-sample', title: 'Go: sample workspace', run: () => checkGoModule(path.join(root, 'test/e2e/workspace')) },
 ];
 
@@ -104,12 +109,15 @@ async function check(command: string, calls: readonly (readonly string[])[]): Pr
   return onePassed;
 }
 
-async function unitTests(): Promise<Outcome> {
-  const file = path.join(cache, 'runs/unit.json');
+async function vitest(folder: string): Promise<Outcome> {
+  const file = path.join(cache, 'runs', `${folder.replaceAll('/', '-')}.json`);
   mkdirSync(path.dirname(file), { recursive: true });
   rmSync(file, { force: true });
   const reporters = ['--reporter=default', '--reporter=json', `--outputFile.json=${file}`];
-  const { code, output } = await run(tool('vitest'), ['run', ...reporters], { cwd: root, env: { NO_COLOR: '1' } });
+  const { code, output } = await run(tool('vitest'), ['run', folder, ...reporters], {
+    cwd: root,
+    env: { NO_COLOR: '1' },
+  });
   const { numPassedTests, numFailedTests, numPendingTests } = JSON.parse(readFileSync(file, 'utf8')) as Record<
     'numPassedTests' | 'numFailedTests' | 'numPendingTests',
     number
@@ -144,8 +152,13 @@ for (const signal of ['SIGINT', 'SIGTERM'] as const) {
   });
 }
 
-const began = Date.now();
-const total = await runSteps(steps, process.argv.slice(2));
-console.log(`\n${((Date.now() - began) / 1000).toFixed(0)} s`);
-console.log(summary(total));
-process.exitCode = total.failed > 0 ? 1 : 0;
+try {
+  const began = Date.now();
+  const total = await runSteps(steps, process.argv.slice(2));
+  console.log(`\n${((Date.now() - began) / 1000).toFixed(0)} s`);
+  console.log(summary(total));
+  process.exitCode = total.failed > 0 ? 1 : 0;
+} catch (error) {
+  console.error(error instanceof Error ? error.message : error);
+  process.exitCode = 1;
+}

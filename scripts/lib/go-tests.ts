@@ -19,11 +19,20 @@ interface Event {
   readonly Output?: string;
 }
 
+/** What a step counts where Go is not installed: skipped, except in CI, where it must be. */
+export function withoutGo(): Outcome | undefined {
+  if (which('go')) {
+    return undefined;
+  }
+  const note = 'Go is not installed (https://go.dev/dl)';
+  return process.env.CI === 'true' ? { passed: 0, failed: 1, skipped: 0, failures: note } : skipped(note);
+}
+
 /** gofmt, vet and the tests of the module in a folder. */
 export async function checkGoModule(folder: string, options: GoCheck = {}): Promise<Outcome> {
-  if (!which('go')) {
-    const note = 'Go is not installed (https://go.dev/dl)';
-    return process.env.CI === 'true' ? { passed: 0, failed: 1, skipped: 0, failures: note } : skipped(note);
+  const missing = withoutGo();
+  if (missing) {
+    return missing;
   }
   const unformatted = (await run('gofmt', ['-l', '.'], { cwd: folder })).output.trim();
   const vet = await run('go', ['vet', './...'], { cwd: folder });
@@ -51,7 +60,8 @@ async function goTests(folder: string, { testFlags = [], wrapper = [] }: GoCheck
     .map((line) => JSON.parse(line) as Event);
   const counted = count(events);
   if (code !== 0 && counted.failed === 0) {
-    return { ...counted, failed: 1, failures: output };
+    const said = output.split('\n').filter((line) => !line.startsWith('{'));
+    return { ...counted, failed: 1, failures: `go test ended with code ${code}\n${said.join('\n')}` };
   }
   return counted;
 }
