@@ -54,7 +54,8 @@ func (c EventConsumer) Run(ctx context.Context) error {
 		return err
 	}
 	// One event per worker is fetched ahead: what waits here is not handled elsewhere.
-	events, err := c.Consumer.Messages(jetstream.PullMaxMessages(c.Workers), jetstream.WithMessagesErrOnMissingHeartbeat(true))
+	// Two heartbeats missed, 10 s, and a server or consumer that fell silent is noticed.
+	events, err := c.Consumer.Messages(jetstream.PullMaxMessages(c.Workers), jetstream.PullHeartbeat(5*time.Second))
 	if err != nil {
 		return fmt.Errorf("consume: %w", err)
 	}
