@@ -83,14 +83,23 @@ function count(events: readonly Event[]): Outcome {
       parents.add(`${event.Package} ${event.Test?.slice(0, at)}`);
     }
   }
-  const leaves = [...ended].filter(([key, { Test }]) => Test !== undefined && !parents.has(key));
-  const withAction = (action: string) => leaves.filter(([, { Action }]) => Action === action).length;
-  const failed = [...ended].filter(([, { Action }]) => Action === 'fail' || Action === 'build-fail');
-  const failedLeaves = withAction('fail');
+  const all = [...ended.values()];
+  const leaves = [...ended]
+    .filter(([key, { Test }]) => Test !== undefined && !parents.has(key))
+    .map(([, event]) => event);
+  const failedIn = new Set(leaves.filter(({ Action }) => Action === 'fail').map(({ Package }) => Package));
+  // A package that does not build, or that ends early, fails without a failed test.
+  const brokenPackages = all.filter(
+    ({ Action, Package, Test }) => Action === 'fail' && Test === undefined && !failedIn.has(Package),
+  );
+  const withAction = (action: string) => leaves.filter(({ Action }) => Action === action).length;
+  const failures = [...ended]
+    .filter(([, { Action }]) => Action === 'fail' || Action === 'build-fail')
+    .map(([key]) => texts.get(key) ?? key);
   return {
     passed: withAction('pass'),
-    failed: failedLeaves > 0 || failed.length === 0 ? failedLeaves : 1,
+    failed: withAction('fail') + brokenPackages.length,
     skipped: withAction('skip'),
-    ...(failed.length === 0 ? {} : { failures: failed.map(([key]) => texts.get(key) ?? key).join('') }),
+    ...(failures.length === 0 ? {} : { failures: failures.join('') }),
   };
 }
