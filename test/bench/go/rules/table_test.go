@@ -157,7 +157,7 @@ func TestReasonIn(t *testing.T) {
 	for output, want := range map[string]string{
 		"    --- FAIL: TestRules/R-1/x (0.00s)\n        retry_rules_test.go:20: 3 calls\n":             "3 calls",
 		"--- FAIL: TestRules\npanic: boom [recovered, repanicked]\n\ngoroutine 7":                      "panic: boom",
-		"panic: hook\n\tfatal error: sync: unlock of unlocked mutex\n\ngoroutine 7":                      "fatal error: sync: unlock of unlocked mutex",
+		"panic: hook\n\tfatal error: sync: unlock of unlocked mutex\n\ngoroutine 7":                    "fatal error: sync: unlock of unlocked mutex",
 		"panic: test timed out after 10s\n\trunning tests:\n\t\tTestRules/CB-2/x (10s)\n":              "hangs",
 		"    a_test.go:1: first\n    b_test.go:2: second\npanic: deadlock: main bubble goroutine left": "first",
 	} {
