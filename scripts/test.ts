@@ -12,7 +12,6 @@ import { findChromium } from './lib/chromium.ts';
 import { checkGoModule, withoutGo } from './lib/go-tests.ts';
 import { mustRun, npm, run, stopAll } from './lib/process.ts';
 import { cache, root, tool } from './lib/project.ts';
-import { writeService } from './lib/rendered-service.ts';
 import { type Outcome, onePassed, runSteps, type Step, summary } from './lib/steps.ts';
 import { install, minimum, newest } from './lib/vscode-server.ts';
 
@@ -31,7 +30,8 @@ const steps: readonly Step[] = [
     name: 'go-snippets',
     title: 'Go: snippets',
     after: ['browser'], // Both install Debian packages, which only one can do at a time.
-    run: () => checkGoModule(path.join(root, 'snippets'), { testFlags: ['-race'], wrapper: services }),
+    run: () =>
+      checkGoModule(path.join(root, 'snippets'), { testFlags: ['-race'], wrapper: services, staticcheck: true }),
   },
   {
     name: 'go-service',
@@ -76,12 +76,9 @@ const steps: readonly Step[] = [
   },
   {
     name: 'go-scaffold',
-    title: 'Go: scaffolded service',
-    run: async () => {
-      const folder = path.join(cache, 'runs/scaffold');
-      await writeService(folder, 'example.com/shop/orders');
-      return checkGoModule(folder);
-    },
+    title: 'Go: scaffolded services, the corners of the matrix',
+    after: ['go-service'],
+    run: async () => withoutGo() ?? scaffoldMatrix(),
   },
   {
     name: 'go-inserted',
@@ -125,6 +122,13 @@ async function vitest(folder: string): Promise<Outcome> {
   // A test file that cannot be loaded fails without a failed test.
   const failed = code !== 0 ? Math.max(1, numFailedTests) : numFailedTests;
   return { passed: numPassedTests, failed, skipped: numPendingTests, failures: output };
+}
+
+/** The scaffold with nothing, with everything, and with each component alone. */
+async function scaffoldMatrix(): Promise<Outcome> {
+  const { stdout, output } = await run(process.execPath, ['scripts/test-matrix.ts', '--quick'], { cwd: root });
+  const [, passed, failed] = /^(\d+) passed, (\d+) failed$/m.exec(stdout) ?? [];
+  return { passed: Number(passed ?? 0), failed: Number(failed ?? 1), skipped: 0, failures: output };
 }
 
 async function packageExtension(): Promise<Outcome> {

@@ -9,6 +9,8 @@ export interface GoCheck {
   readonly testFlags?: readonly string[];
   /** A command that runs the tests inside something, such as with services. */
   readonly wrapper?: readonly string[];
+  /** Whether the module has staticcheck as a tool, and is to be held to it. */
+  readonly staticcheck?: boolean;
 }
 
 interface Event {
@@ -28,26 +30,32 @@ export function withoutGo(): Outcome | undefined {
   return process.env.CI === 'true' ? { passed: 0, failed: 1, skipped: 0, failures: note } : skipped(note);
 }
 
-/** gofmt, vet and the tests of the module in a folder. */
+/** gofmt, vet, staticcheck where it is a tool of the module, and the tests of the module in a folder. */
 export async function checkGoModule(folder: string, options: GoCheck = {}): Promise<Outcome> {
   const missing = withoutGo();
   if (missing) {
     return missing;
   }
-  const unformatted = (await run('gofmt', ['-l', '.'], { cwd: folder })).output.trim();
-  const vet = await run('go', ['vet', './...'], { cwd: folder });
-  const tests = await goTests(folder, options);
-  const failures = [
-    ...(unformatted === '' ? [] : [`gofmt would change:\n${unformatted}`]),
-    ...(vet.code === 0 ? [] : [`go vet:\n${vet.output}`]),
-    ...(tests.failures === undefined ? [] : [tests.failures]),
+  const checks: [command: string, args: string[]][] = [
+    ['gofmt', ['-l', '.']],
+    ['go', ['vet', './...']],
+    ...(options.staticcheck ? [['go', ['tool', 'staticcheck', './...']] satisfies [string, string[]]] : []),
   ];
-  const checks = [unformatted === '', vet.code === 0];
+  const failures: string[] = [];
+  for (const [command, args] of checks) {
+    const { code, stdout, output } = await run(command, args, { cwd: folder });
+    // gofmt -l succeeds and lists what it would change.
+    if (code !== 0 || (command === 'gofmt' && stdout.trim() !== '')) {
+      failures.push(`${command} ${args.join(' ')}:\n${output}`);
+    }
+  }
+  const tests = await goTests(folder, options);
+  const said = [...failures, ...(tests.failures === undefined ? [] : [tests.failures])];
   return {
-    passed: tests.passed + checks.filter((passed) => passed).length,
-    failed: tests.failed + checks.filter((passed) => !passed).length,
+    passed: tests.passed + checks.length - failures.length,
+    failed: tests.failed + failures.length,
     skipped: tests.skipped,
-    ...(failures.length === 0 ? {} : { failures: `${path.basename(folder)}\n${failures.join('\n')}` }),
+    ...(said.length === 0 ? {} : { failures: `${path.basename(folder)}\n${said.join('\n')}` }),
   };
 }
 
