@@ -1,8 +1,9 @@
-import * as vscode from 'vscode';
+import type * as vscode from 'vscode';
 import { ExtensionAssets } from './vscode/assets.ts';
 import { registerCatalogueModel } from './vscode/catalogueModel.ts';
 import type { Platform } from './vscode/folderFiles.ts';
 import { registerInsertPattern } from './vscode/insertPattern.ts';
+import { Log } from './vscode/log.ts';
 import { registerParticipant } from './vscode/participant.ts';
 import { Scaffolder } from './vscode/scaffold.ts';
 import { registerUndoScaffold, ScaffoldJournal } from './vscode/scaffoldJournal.ts';
@@ -15,7 +16,7 @@ import { ScaffoldView } from './vscode/scaffoldView.ts';
  * @param platform what only one of the two extension hosts can do.
  */
 export function register(context: vscode.ExtensionContext, platform: Platform): void {
-  const log = vscode.window.createOutputChannel('Go Architect', { log: true });
+  const log = new Log();
   const assets = new ExtensionAssets(context.extensionUri);
   const journal = new ScaffoldJournal(context);
   const view = new ScaffoldView();

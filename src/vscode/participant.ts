@@ -10,6 +10,7 @@ import { describeWorkspace, type WorkspaceFacts } from '../core/workspace/goModu
 import type { ExtensionAssets, Knowledge } from './assets.ts';
 import { CATALOGUE_VENDOR } from './catalogueModel.ts';
 import { historyOf } from './history.ts';
+import type { Log } from './log.ts';
 import { type ResolvedReferences, resolveReferences } from './references.ts';
 import { showScaffold } from './scaffoldPreview.ts';
 import { CANCELLED, streamText } from './streamText.ts';
@@ -30,11 +31,7 @@ interface Turn {
 }
 
 /** Registers @go-architect. Editors without participants keep the snippets and the commands. */
-export function registerParticipant(
-  assets: ExtensionAssets,
-  extensionUri: vscode.Uri,
-  log: vscode.LogOutputChannel,
-): vscode.Disposable[] {
+export function registerParticipant(assets: ExtensionAssets, extensionUri: vscode.Uri, log: Log): vscode.Disposable[] {
   const participant = vscode.chat?.createChatParticipant?.(PARTICIPANT_ID, (request, context, stream, token) =>
     answer(assets, extensionUri, log, request, context, stream, token),
   );
@@ -62,7 +59,7 @@ export function registerParticipant(
 async function answer(
   assets: ExtensionAssets,
   extensionUri: vscode.Uri,
-  log: vscode.LogOutputChannel,
+  log: Log,
   request: vscode.ChatRequest,
   context: vscode.ChatContext,
   stream: vscode.ChatResponseStream,
@@ -87,7 +84,7 @@ async function answer(
     if (token.isCancellationRequested || error instanceof vscode.CancellationError) {
       return { metadata };
     }
-    log.error(error instanceof Error ? error : String(error));
+    log.error(error);
     const failure = classifyFailure(error);
     return { metadata: { ...metadata, failure: failure.kind }, errorDetails: { message: failure.message } };
   }

@@ -7,6 +7,7 @@ import { WriteError, type WriteResult, writePlan } from '../core/scaffold/write.
 import { missingRequirements } from '../core/workspace/goModule.ts';
 import type { ExtensionAssets } from './assets.ts';
 import { FolderFiles, type Platform } from './folderFiles.ts';
+import type { Log } from './log.ts';
 import { refuseInRestrictedMode } from './restrictedMode.ts';
 import { askScaffold, type ScaffoldAnswers, type ScaffoldDefaults, targetUri } from './scaffoldInput.ts';
 import type { ScaffoldJournal } from './scaffoldJournal.ts';
@@ -18,7 +19,7 @@ const REMEMBERED = 'scaffold.options';
 export class Scaffolder {
   readonly #assets: ExtensionAssets;
   readonly #platform: Platform;
-  readonly #log: vscode.LogOutputChannel;
+  readonly #log: Log;
   readonly #memento: vscode.Memento;
   readonly #journal: ScaffoldJournal;
   readonly #view: ScaffoldView;
@@ -26,7 +27,7 @@ export class Scaffolder {
   constructor(
     assets: ExtensionAssets,
     platform: Platform,
-    log: vscode.LogOutputChannel,
+    log: Log,
     memento: vscode.Memento,
     journal: ScaffoldJournal,
     view: ScaffoldView,
@@ -183,7 +184,7 @@ export class Scaffolder {
       await vscode.window.showInformationMessage(error.message);
       return;
     }
-    this.#log.error(error instanceof Error ? error : String(error));
+    this.#log.error(error);
     const text = error instanceof Error ? error.message : String(error);
     const known = error instanceof WriteError || error instanceof PlanError;
     const choice = await vscode.window.showErrorMessage(

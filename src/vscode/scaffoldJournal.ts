@@ -1,6 +1,7 @@
 import * as vscode from 'vscode';
 import { type JournalEntry, parseJournal, undoScaffold } from '../core/scaffold/journal.ts';
 import { FolderFiles, type Platform } from './folderFiles.ts';
+import type { Log } from './log.ts';
 import { refuseInRestrictedMode } from './restrictedMode.ts';
 
 const FILE = 'scaffold-journal.json';
@@ -40,11 +41,7 @@ export class ScaffoldJournal {
 }
 
 /** Registers "Go Architect: Undo Scaffold". */
-export function registerUndoScaffold(
-  journal: ScaffoldJournal,
-  platform: Platform,
-  log: vscode.LogOutputChannel,
-): vscode.Disposable {
+export function registerUndoScaffold(journal: ScaffoldJournal, platform: Platform, log: Log): vscode.Disposable {
   return vscode.commands.registerCommand('goArchitect.undoScaffold', async () => {
     if (await refuseInRestrictedMode()) {
       return;

@@ -19,7 +19,7 @@ interface Node extends FileTree {
 export class ScaffoldView implements vscode.TreeDataProvider<Node>, vscode.Disposable {
   readonly #changed = new vscode.EventEmitter<void>();
   readonly onDidChangeTreeData = this.#changed.event;
-  readonly #view: vscode.TreeView<Node>;
+  #view: vscode.TreeView<Node> | undefined;
   readonly #disposables: vscode.Disposable[];
   #roots: Node[] = [];
   #skipped: ReadonlySet<string> = new Set();
@@ -28,11 +28,9 @@ export class ScaffoldView implements vscode.TreeDataProvider<Node>, vscode.Dispo
   #decide: ((decision: PreviewDecision) => void) | undefined;
 
   constructor() {
-    this.#view = vscode.window.createTreeView(VIEW, { treeDataProvider: this, showCollapseAll: true });
     const decide = (decision: PreviewDecision) => () => this.#decide?.(decision);
     this.#disposables = [
       this.#changed,
-      this.#view,
       vscode.commands.registerCommand('goArchitect.scaffoldPreview.create', decide('create')),
       vscode.commands.registerCommand('goArchitect.scaffoldPreview.change', decide('change')),
       vscode.commands.registerCommand('goArchitect.scaffoldPreview.cancel', decide('cancel')),
@@ -40,6 +38,7 @@ export class ScaffoldView implements vscode.TreeDataProvider<Node>, vscode.Dispo
   }
 
   dispose(): void {
+    this.#view?.dispose();
     for (const disposable of this.#disposables) {
       disposable.dispose();
     }
@@ -57,6 +56,8 @@ export class ScaffoldView implements vscode.TreeDataProvider<Node>, vscode.Dispo
     this.#query = encodeOptions(options);
     this.#roots = withPaths(fileTree([...plan.create.map(({ path }) => inTarget(path)), ...skip]), '');
     const skipped = plan.skip.length === 0 ? '' : ` ${plan.skip.length} exist already and are left alone.`;
+    // Created when it is first needed: activation has nothing to show.
+    this.#view ??= vscode.window.createTreeView(VIEW, { treeDataProvider: this, showCollapseAll: true });
     this.#view.message = `${options.modulePath} in ${vscode.workspace.asRelativePath(this.#target)}: ${plan.create.length} files to create.${skipped} Open a file to read it; the check mark above creates them.`;
     this.#changed.fire();
     await vscode.commands.executeCommand('setContext', VIEW, true);
