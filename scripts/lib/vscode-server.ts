@@ -26,6 +26,8 @@ export interface ServerOptions {
   readonly token?: string;
   /** The user's settings. */
   readonly settings?: Record<string, unknown>;
+  /** Opens folders in Restricted Mode until they are trusted, as VS Code does by itself. */
+  readonly workspaceTrust?: boolean;
   /** Lets a page load extensions and tests from folders. */
   readonly testDriver?: boolean;
 }
@@ -88,7 +90,8 @@ export async function startServer(options: ServerOptions): Promise<Server> {
   const child = start(nodeFor(options.version), [
     serverMain(options.version),
     ...['--host', '127.0.0.1', '--port', '0', '--accept-server-license-terms'],
-    ...['--disable-telemetry', '--disable-workspace-trust'],
+    '--disable-telemetry',
+    ...(options.workspaceTrust ? [] : ['--disable-workspace-trust']),
     ...(options.token === undefined ? ['--without-connection-token'] : ['--connection-token', options.token]),
     ...(options.testDriver ? ['--enable-smoke-test-driver'] : []),
     ...dataFlags(options.dataDir),

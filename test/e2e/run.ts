@@ -11,6 +11,7 @@ import { cache, root, vsix } from '../../scripts/lib/project.ts';
 import { install, installExtension, newest, startServer } from '../../scripts/lib/vscode-server.ts';
 import { runAll, type TestResult, test } from '../host/registry.ts';
 import { askInChat } from './chat.ts';
+import { refuseInRestrictedMode } from './restricted.ts';
 import { scaffoldFromPalette } from './scaffold.ts';
 import { insertSnippet } from './snippet.ts';
 import { Workbench } from './workbench.ts';
@@ -35,7 +36,12 @@ export async function runE2E(report: (line: string) => void): Promise<TestResult
   mkdirSync(screenshots, { recursive: true });
   const browser = await launchChromium(chromium);
   try {
-    const paths = { chat: askInChat, snippet: insertSnippet, scaffold: scaffoldFromPalette };
+    const paths = {
+      chat: askInChat,
+      snippet: insertSnippet,
+      scaffold: scaffoldFromPalette,
+      restricted: refuseInRestrictedMode,
+    };
     for (const [name, walk] of Object.entries(paths)) {
       for (const theme of name === 'chat' ? (['dark', 'light'] as const) : (['dark'] as const)) {
         test(`${name}, ${theme} theme`, () => inWorkbench(browser, `${name}-${theme}`, theme, walk));
@@ -61,8 +67,15 @@ async function inWorkbench(
   cpSync(path.join(root, 'test/e2e/workspace'), workspace, { recursive: true });
   await installExtension(newest, data, vsix);
   const colorTheme = { 'workbench.colorTheme': theme === 'dark' ? 'Dark Modern' : 'Light Modern' };
-  const userSettings = { ...settings, ...colorTheme };
-  const server = await startServer({ version: newest, dataDir: data, token: name, settings: userSettings });
+  const userSettings = { ...settings, ...colorTheme, 'security.workspace.trust.startupPrompt': 'never' };
+  const workspaceTrust = walk === refuseInRestrictedMode;
+  const server = await startServer({
+    version: newest,
+    dataDir: data,
+    token: name,
+    settings: userSettings,
+    workspaceTrust,
+  });
   try {
     const page = await browser.newPage({ viewport: { width: 1440, height: 900 }, colorScheme: theme });
     const workbench = new Workbench(page, workspace, path.join(screenshots, name));

@@ -5,6 +5,7 @@ import './manifest.ts';
 import './chat.ts';
 import './snippets.ts';
 import './scaffold.ts';
+import './commands.ts';
 
 /** Runs every host test; throws when one failed. */
 export async function run(): Promise<void> {

@@ -1,0 +1,110 @@
+/** Insert Pattern, Undo Scaffold and the scaffold tool, inside a real extension host. */
+import * as vscode from 'vscode';
+import { readText, workspaceFolder, writeText } from '../extension.ts';
+import { contains, equal, eventually, ok, test } from '../registry.ts';
+
+const GO_FILE = `package insert
+
+import (
+	"fmt"
+)
+
+func greet() string {
+	return fmt.Sprint("hi")
+}
+`;
+
+test('Insert Pattern adds declarations and imports at the cursor, as one edit', async () => {
+  const uri = vscode.Uri.joinPath(workspaceFolder(), 'insert/insert.go');
+  await writeText(uri, GO_FILE);
+  const editor = await vscode.window.showTextDocument(uri);
+  editor.selection = new vscode.Selection(7, 0, 7, 0);
+  await whileAccepting(
+    vscode.commands.executeCommand('goArchitect.insertPattern'),
+    () => editor.document.getText() !== GO_FILE,
+  );
+  const text = editor.document.getText();
+  contains(text, '\n\t"context"\n', 'an import of the pattern, in the first block');
+  contains(text, '\n\t"fmt"\n', 'the import that was there');
+  contains(text, 'return fmt.Sprint("hi")\n}\n', 'the function that the cursor stood in, whole');
+  ok(text.indexOf('package insert') === 0 && text.length > 1000, 'the declarations of the pattern');
+  await vscode.commands.executeCommand('undo');
+  equal(editor.document.getText(), GO_FILE, 'one undo restores the file');
+  await vscode.commands.executeCommand('workbench.action.revertAndCloseActiveEditor');
+});
+
+test('Undo Scaffold restores the folder, except for what was changed', async () => {
+  const folder = vscode.Uri.joinPath(workspaceFolder(), 'undo');
+  const readme = vscode.Uri.joinPath(folder, 'README.md');
+  const main = vscode.Uri.joinPath(folder, 'cmd/server/main.go');
+  await vscode.workspace.fs.createDirectory(folder);
+  await whileAccepting(
+    vscode.commands.executeCommand('goArchitect.scaffoldService', folder),
+    () => exists(main),
+    'goArchitect.scaffoldPreview.create',
+  );
+  await eventually(async () => ok(await exists(readme), 'README.md'), 20_000);
+  await writeText(readme, 'my own words');
+  await whileAccepting(vscode.commands.executeCommand('goArchitect.undoScaffold'), async () => !(await exists(main)));
+  await eventually(async () => {
+    const names = (await vscode.workspace.fs.readDirectory(folder)).map(([name]) => name);
+    equal(names, ['README.md'], 'what is left');
+  }, 20_000);
+  equal(await readText(readme), 'my own words', 'the file that was changed');
+});
+
+test('the scaffold tool refuses bad input in words, and writes nothing', async () => {
+  ok(
+    vscode.lm.tools.some(({ name }) => name === 'goArchitect_scaffoldService'),
+    'the tool is offered',
+  );
+  const before = await vscode.workspace.fs.readDirectory(workspaceFolder());
+  for (const [input, message] of [
+    [{ modulePath: 'no dot' }, 'modulePath: '],
+    [{ modulePath: 'example.com/x', folder: '../outside' }, 'folder: '],
+    [{ modulePath: 'example.com/x', folder: '/etc' }, 'folder: '],
+  ] as const) {
+    const result = await vscode.lm.invokeTool('goArchitect_scaffoldService', { input, toolInvocationToken: undefined });
+    const text = result.content
+      .map((part) => (part instanceof vscode.LanguageModelTextPart ? part.value : ''))
+      .join('');
+    contains(text, message, JSON.stringify(input));
+  }
+  equal(await vscode.workspace.fs.readDirectory(workspaceFolder()), before, 'the workspace');
+});
+
+/** Accepts what the command asks, or runs a command of a view, until the condition holds; then lets the command end. */
+async function whileAccepting(
+  command: Thenable<unknown>,
+  done: () => boolean | Promise<boolean>,
+  viewCommand?: string,
+): Promise<void> {
+  let ended = false;
+  const ending = Promise.resolve(command).then(() => {
+    ended = true;
+  });
+  await eventually(async () => {
+    if (!(await done())) {
+      await vscode.commands.executeCommand('workbench.action.acceptSelectedQuickOpenItem');
+      if (viewCommand) {
+        await vscode.commands.executeCommand(viewCommand);
+      }
+    }
+    ok(await done(), 'the command has done its work');
+  }, 20_000);
+  // A command that ends with a message waits until that is closed.
+  await eventually(async () => {
+    await vscode.commands.executeCommand('notifications.clearAll');
+    ok(ended, 'the command has ended');
+  });
+  await ending;
+}
+
+async function exists(uri: vscode.Uri): Promise<boolean> {
+  try {
+    await vscode.workspace.fs.stat(uri);
+    return true;
+  } catch {
+    return false;
+  }
+}
