@@ -85,6 +85,12 @@ const steps: readonly Step[] = [
     title: 'Go: inserted patterns compile',
     run: async () => withoutGo() ?? vitest('test/go'),
   },
+  {
+    name: 'go-rules',
+    title: 'Go: the rules that our patterns and other libraries keep',
+    after: ['go-scaffold'],
+    run: () => checkGoModule(path.join(root, 'test/bench/go')),
+  },
   { name: 'go-sample', title: 'Go: sample workspace', run: () => checkGoModule(path.join(root, 'test/e2e/workspace')) },
 ];
 
