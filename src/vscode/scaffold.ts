@@ -1,15 +1,16 @@
 import * as vscode from 'vscode';
+import { foldersAbove } from '../core/files.ts';
 import { journalEntry } from '../core/scaffold/journal.ts';
 import { decodeOptions } from '../core/scaffold/options.ts';
 import { type Plan, PlanError, planScaffold } from '../core/scaffold/plan.ts';
 import { renderService } from '../core/scaffold/render.ts';
 import { WriteError, type WriteResult, writePlan } from '../core/scaffold/write.ts';
-import { missingRequirements } from '../core/workspace/goModule.ts';
+import { type GoModGap, goModGap } from '../core/workspace/goModule.ts';
 import type { ExtensionAssets } from './assets.ts';
 import { FolderFiles, type Platform } from './folderFiles.ts';
 import type { Log } from './log.ts';
 import { refuseInRestrictedMode } from './restrictedMode.ts';
-import { askScaffold, type ScaffoldAnswers, type ScaffoldDefaults, targetUri } from './scaffoldInput.ts';
+import { askScaffold, type ScaffoldAnswers, type ScaffoldDefaults, type Target, targetUri } from './scaffoldInput.ts';
 import type { ScaffoldJournal } from './scaffoldJournal.ts';
 import type { ScaffoldView } from './scaffoldView.ts';
 
@@ -138,18 +139,23 @@ export class Scaffolder {
     const created = result.files.length === 0 ? 'Nothing to create.' : `Created ${count(result.files.length, 'file')}.`;
     const left = result.skipped.length === 0 ? '' : ` Left ${count(result.skipped.length, 'existing file')} alone.`;
     const folder = targetUri(target);
-    const missing = await this.#missingRequirements({ target, options }, plan);
+    const { requirements, goVersion } = await this.#goModGap({ target, options }, plan);
+    const lacks = [
+      ...(goVersion === undefined ? [] : [`go ${goVersion}`]),
+      ...requirements.map((line) => line.split(' ')[0]),
+    ];
+    const outsideGoWork = result.files.includes(below(target.path, 'go.mod')) && (await this.#goWork(target));
     const next =
-      missing.length === 0
-        ? ' Start it with "go run ./cmd/server".'
-        : ` Your go.mod lacks ${count(missing.length, 'requirement')} of it: ${missing.join(', ')}.`;
+      lacks.length > 0
+        ? ` Your go.mod lacks for it: ${lacks.slice(0, 4).join(', ')}${lacks.length > 4 ? ` and ${lacks.length - 4} more` : ''}.`
+        : outsideGoWork
+          ? ' Your go.work does not use it yet.'
+          : ' Start it with "go run ./cmd/server".';
     const actions: Record<string, () => Thenable<unknown>> = {};
-    if (missing.length > 0 && folder.scheme === 'file') {
-      actions['Run go mod tidy'] = async () => {
-        const terminal = vscode.window.createTerminal({ name: 'go mod tidy', cwd: folder });
-        terminal.show();
-        terminal.sendText('go mod tidy');
-      };
+    if (folder.scheme === 'file' && lacks.length > 0) {
+      actions['Run go mod tidy'] = async () => runInTerminal('go mod tidy', folder);
+    } else if (folder.scheme === 'file' && outsideGoWork) {
+      actions['Run go work use'] = async () => runInTerminal('go work use .', folder);
     }
     if (vscode.workspace.getWorkspaceFolder(folder) === undefined) {
       actions['Open Folder'] = () =>
@@ -168,15 +174,26 @@ export class Scaffolder {
     await actions[choice ?? '']?.();
   }
 
-  /** The requirements of the service that the go.mod which was there already does not have. */
-  async #missingRequirements({ target, options }: ScaffoldAnswers, plan: Plan): Promise<string[]> {
+  /** What the go.mod that was there already lacks for the service. */
+  async #goModGap({ target, options }: ScaffoldAnswers, plan: Plan): Promise<GoModGap> {
     const goMod = below(target.path, 'go.mod');
     if (!plan.skip.includes(goMod)) {
-      return [];
+      return { requirements: [], goVersion: undefined };
     }
     const wanted = renderService(await this.#assets.service(), options).find(({ path }) => path === 'go.mod');
     const present = await new FolderFiles(target.base, this.#platform).read(goMod);
-    return missingRequirements(wanted?.text ?? '', present ?? '');
+    return goModGap(wanted?.text ?? '', present ?? '');
+  }
+
+  /** Whether a go.work stands above the target: Go builds only the modules that it uses. */
+  async #goWork(target: Target): Promise<boolean> {
+    const files = new FolderFiles(target.base, this.#platform);
+    const kinds = await Promise.all(
+      ['go.work', ...foldersAbove(below(target.path, 'x')).map((folder) => `${folder}/go.work`)].map((path) =>
+        files.kind(path),
+      ),
+    );
+    return kinds.includes('file');
   }
 
   async #showFault(error: unknown): Promise<void> {
@@ -200,6 +217,12 @@ export class Scaffolder {
 /** A path of the service, seen from the folder that the target is seen from. */
 function below(folder: string, path: string): string {
   return folder === '' ? path : `${folder}/${path}`;
+}
+
+function runInTerminal(command: string, cwd: vscode.Uri): void {
+  const terminal = vscode.window.createTerminal({ name: command, cwd });
+  terminal.show();
+  terminal.sendText(command);
 }
 
 function count(number: number, noun: string): string {

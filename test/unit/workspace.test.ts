@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { describeWorkspace, parseGoMod, workspaceFacts } from '../../src/core/workspace/goModule.ts';
+import { describeWorkspace, goModGap, parseGoMod, workspaceFacts } from '../../src/core/workspace/goModule.ts';
 
 describe('parseGoMod', () => {
   test('reads module, version and direct requirements', () => {
@@ -80,5 +80,20 @@ describe('workspaceFacts', () => {
 
   test('is empty where there is no Go', () => {
     expect(describeWorkspace(workspaceFacts(new Map(), [], false))).toBe('');
+  });
+});
+
+describe('goModGap', () => {
+  const wanted =
+    'module m\n\ngo 1.26.0\n\nrequire (\n\ta.io/x v1.0.0\n\tb.io/y v2.0.0 // indirect\n\tc.io/z v3.0.0\n)\n';
+
+  test.each([
+    ['module n\n\ngo 1.24\n\nrequire a.io/x v0.9.0\n', ['c.io/z v3.0.0'], '1.26.0'],
+    ['module n\n\ngo 1.26\n', ['a.io/x v1.0.0', 'c.io/z v3.0.0'], undefined],
+    ['module n\n\ngo 1.26.3\n', ['a.io/x v1.0.0', 'c.io/z v3.0.0'], undefined],
+    ['module n\n', ['a.io/x v1.0.0', 'c.io/z v3.0.0'], '1.26.0'],
+    ['module n\n\ngo 2.0\nrequire (\n\ta.io/x v1.0.0\n\tc.io/z v3.1.0\n)\n', [], undefined],
+  ])('%j', (present, requirements, goVersion) => {
+    expect(goModGap(wanted, present)).toEqual({ requirements, goVersion });
   });
 });

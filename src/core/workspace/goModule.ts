@@ -47,10 +47,35 @@ function unquote(word: string): string {
   return word.replace(/^(["`])(.*)\1$/, '$2');
 }
 
-/** The direct requirements of one go.mod that another lacks, as "path version". */
-export function missingRequirements(wanted: string, present: string): string[] {
-  const have = new Set(parseGoMod(present)?.requires.map((line) => line.split(' ')[0]));
-  return (parseGoMod(wanted)?.requires ?? []).filter((line) => !have.has(line.split(' ')[0]));
+/** What a go.mod that is left alone lacks for code that comes with another go.mod. */
+export interface GoModGap {
+  /** Direct requirements that it does not have, as "path version". */
+  readonly requirements: readonly string[];
+  /** The Go version that the code needs, if its own is older. */
+  readonly goVersion: string | undefined;
+}
+
+/** Compares the go.mod that code comes with to the one that is there. */
+export function goModGap(wanted: string, present: string): GoModGap {
+  const [needs, has] = [parseGoMod(wanted), parseGoMod(present)];
+  const have = new Set(has?.requires.map((line) => line.split(' ')[0]));
+  // Without a go line a module is at 1.16 (https://go.dev/ref/mod#go-mod-file-go).
+  const older = needs?.goVersion !== undefined && isOlder(has?.goVersion ?? '1.16', needs.goVersion);
+  return {
+    requirements: (needs?.requires ?? []).filter((line) => !have.has(line.split(' ')[0])),
+    goVersion: older ? needs?.goVersion : undefined,
+  };
+}
+
+function isOlder(version: string, than: string): boolean {
+  const [a, b] = [version, than].map((text) => (text.match(/\d+/g) ?? []).map(Number));
+  for (let index = 0; index < 3; index++) {
+    const difference = (a?.[index] ?? 0) - (b?.[index] ?? 0);
+    if (difference !== 0) {
+      return difference < 0;
+    }
+  }
+  return false;
 }
 
 /** A Go module of the workspace. */

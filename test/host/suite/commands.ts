@@ -1,6 +1,6 @@
 /** Insert Pattern, Undo Scaffold and the scaffold tool, inside a real extension host. */
 import * as vscode from 'vscode';
-import { readText, workspaceFolder, writeText } from '../extension.ts';
+import { extension, readText, workspaceFolder, writeText } from '../extension.ts';
 import { contains, equal, eventually, ok, test } from '../registry.ts';
 
 const GO_FILE = `package insert
@@ -31,6 +31,20 @@ test('Insert Pattern adds declarations and imports at the cursor, as one edit', 
   await vscode.commands.executeCommand('undo');
   equal(editor.document.getText(), GO_FILE, 'one undo restores the file');
   await vscode.commands.executeCommand('workbench.action.revertAndCloseActiveEditor');
+});
+
+test('Insert Pattern creates a package of its own where no Go file is open', async () => {
+  await vscode.commands.executeCommand('workbench.action.closeAllEditors');
+  const folder = vscode.Uri.joinPath(workspaceFolder(), 'internal/leaderelection');
+  const file = vscode.Uri.joinPath(folder, 'leaderelection.go');
+  await whileAccepting(vscode.commands.executeCommand('goArchitect.insertPattern'), () => exists(file));
+  const source = vscode.Uri.joinPath(
+    vscode.Uri.joinPath(extension().extensionUri, 'snippets/go-coordination/leaderelection'),
+    'leaderelection.go',
+  );
+  equal(await readText(file), await readText(source), 'the tested source');
+  await eventually(() => ok(vscode.window.activeTextEditor?.document.uri.path === file.path, 'the file is open'));
+  await vscode.commands.executeCommand('workbench.action.closeAllEditors');
 });
 
 test('Undo Scaffold restores the folder, except for what was changed', async () => {
