@@ -5,6 +5,7 @@ import type { Platform } from './vscode/folderFiles.ts';
 import { registerInsertPattern } from './vscode/insertPattern.ts';
 import { Log } from './vscode/log.ts';
 import { registerParticipant } from './vscode/participant.ts';
+import { registerPatternCode } from './vscode/patternCode.ts';
 import { Scaffolder } from './vscode/scaffold.ts';
 import { registerUndoScaffold, ScaffoldJournal } from './vscode/scaffoldJournal.ts';
 import { registerScaffoldPreview } from './vscode/scaffoldPreview.ts';
@@ -26,6 +27,7 @@ export function register(context: vscode.ExtensionContext, platform: Platform): 
     view,
     scaffolder.register(),
     registerScaffoldPreview(assets),
+    registerPatternCode(assets),
     registerUndoScaffold(journal, platform, log),
     registerInsertPattern(assets, context.extensionUri, platform),
     ...registerScaffoldTool(scaffolder),

@@ -11,6 +11,7 @@ import type { ExtensionAssets, Knowledge } from './assets.ts';
 import { CATALOGUE_VENDOR } from './catalogueModel.ts';
 import { historyOf } from './history.ts';
 import type { Log } from './log.ts';
+import { showCodeButton } from './patternCode.ts';
 import { type ResolvedReferences, resolveReferences } from './references.ts';
 import { showScaffold } from './scaffoldPreview.ts';
 import { CANCELLED, streamText } from './streamText.ts';
@@ -101,11 +102,14 @@ async function answerTurn(turn: Turn, extensionUri: vscode.Uri): Promise<Failure
   }
   const listPatterns = nothingAsked && command?.name === 'pattern';
   if (listPatterns || request.model.vendor === CATALOGUE_VENDOR) {
-    const { markdown, entries } = catalogueAnswer(question, knowledge.catalogue, knowledge.search);
+    const { markdown, entries, code } = catalogueAnswer(question, knowledge.catalogue, knowledge.search);
     for (const { path } of entries) {
       stream.reference(vscode.Uri.joinPath(extensionUri, path));
     }
     stream.markdown(markdown);
+    for (const pattern of code) {
+      stream.button(showCodeButton(pattern));
+    }
     return undefined;
   }
   return answerWithModel(turn, extensionUri);

@@ -26,12 +26,13 @@ export async function askInChat(workbench: Workbench): Promise<void> {
     .locator('.interactive-session-followups, .chat-followups, .interactive-item-container .monaco-button')
     .first()
     .waitFor();
-  ok((await answer.locator('.interactive-result-code-block').count()) > 0, 'the answer shows code');
-
   await workbench.screenshot('answered');
   await page.keyboard.press('Control+Alt+ArrowUp');
   await eventually(async () => ok((await boxOf(answer)).y > 0, 'the beginning of the answer is in sight'));
   await workbench.screenshot('start');
+  // The code is one click away, in an editor, where there is room for it.
+  await answer.locator('.monaco-button', { hasText: 'Show Code: Circuit breaker' }).click();
+  await workbench.code.filter({ hasText: 'package circuitbreaker' }).waitFor();
 }
 
 /** Drags the edge of the chat view to the middle of the window, for more to read at once. */

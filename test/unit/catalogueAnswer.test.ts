@@ -72,6 +72,13 @@ describe('catalogueAnswer', () => {
     expect(markdown).toContain('`archbreaker`');
   });
 
+  test('other commands give the code beside the text, not in it', () => {
+    const { markdown, code } = ask('resilience', 'circuit breaker');
+    expect(code.map(({ name }) => name)).toContain('circuitbreaker');
+    expect(markdown).not.toContain('```go');
+    expect(ask('pattern', 'circuit breaker').code.map(({ name }) => name)).not.toContain('circuitbreaker');
+  });
+
   test('/pattern without words lists the catalogue', () => {
     const { markdown } = ask('pattern', '');
     for (const { title, prefix } of catalogue.patterns) {

@@ -19,6 +19,8 @@ export interface CatalogueAnswer {
   readonly markdown: string;
   /** The entries it was put together from, best first. */
   readonly entries: readonly (Pattern | Topic)[];
+  /** Patterns whose code belongs to the answer but is not in its text: hundreds of lines would hide the rest. */
+  readonly code: readonly Pattern[];
 }
 
 const MAX_ENTRIES = 5;
@@ -40,21 +42,20 @@ export function entriesFor(
 
 /**
  * Answers from the catalogue alone: the best matching patterns and topics with when to use them and what they cost,
- * the code of the best pattern, and what an answer to the command has to settle. The same question always gets the
- * same answer.
+ * their code, and what an answer to the command has to settle. The same question always gets the same answer.
  */
 export function catalogueAnswer(question: Question, catalogue: Catalogue, search: CatalogueSearch): CatalogueAnswer {
   const { command } = question;
   if (command?.name === 'pattern' && question.request.trim() === '') {
-    return { markdown: `${NO_AI}\n\n${listOfPatterns(catalogue)}`, entries: [] };
+    return { markdown: `${NO_AI}\n\n${listOfPatterns(catalogue)}`, entries: [], code: [] };
   }
   const entries = entriesFor(question, catalogue, search);
   if (entries.length === 0) {
-    return { markdown: nothingFound(catalogue), entries };
+    return { markdown: nothingFound(catalogue), entries, code: [] };
   }
   if (command?.name === 'decide') {
     const record = decisionRecord(question, entries);
-    return { markdown: `${NO_AI}\n\n${fenced(record, 'markdown')}\n\n${HOW_TO_GO_ON}`, entries };
+    return { markdown: `${NO_AI}\n\n${fenced(record, 'markdown')}\n\n${HOW_TO_GO_ON}`, entries, code: [] };
   }
   const [best] = entries;
   const shown = entries.slice(0, SHOWN_IN_FULL);
@@ -66,13 +67,14 @@ export function catalogueAnswer(question: Question, catalogue: Catalogue, search
   if (command && command.outline.length > 0 && command.name !== 'pattern') {
     parts.push(outlinePart(command, question.facts));
   }
-  // The longest part comes last.
-  const code = command?.name === 'pattern' ? shown.find((entry) => entry.kind === 'pattern') : best;
-  if (code?.kind === 'pattern') {
-    parts.push(codePart(code));
+  const patterns = shown.filter((entry) => entry.kind === 'pattern');
+  // The code is the answer where a pattern was asked for; it is the longest part, so it comes last.
+  const inText = command === undefined ? best?.kind === 'pattern' : command.name === 'pattern';
+  if (inText && patterns[0]) {
+    parts.push(codePart(patterns[0]));
   }
   parts.push(HOW_TO_GO_ON);
-  return { markdown: parts.join('\n\n'), entries };
+  return { markdown: parts.join('\n\n'), entries, code: inText ? patterns.slice(1) : patterns };
 }
 
 const NO_AI = '*From the Go Architect catalogue: no AI was used.*';

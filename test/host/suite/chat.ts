@@ -99,8 +99,9 @@ test('the catalogue answers without AI, from the patterns and with code', async 
   equal(metadata?.command, 'resilience', 'command');
   const answer = await lastAnswer();
   contains(answer, 'no AI', 'says that no AI was used');
-  contains(answer, '```go', 'code');
   contains(answer.toLowerCase(), 'circuit breaker', 'the pattern asked for');
+  await ask({ query: '@go-architect /pattern circuit breaker', vendor: 'go-architect' });
+  contains(await lastAnswer(), '```go\n// Package circuitbreaker', 'code');
   equal((await seenRequests()).length, before, 'requests to other models');
 });
 
