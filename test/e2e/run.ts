@@ -11,6 +11,7 @@ import { cache, root, vsix } from '../../scripts/lib/project.ts';
 import { install, installExtension, newest, startServer } from '../../scripts/lib/vscode-server.ts';
 import { runAll, type TestResult, test } from '../host/registry.ts';
 import { askInChat } from './chat.ts';
+import { insertPattern } from './insertPattern.ts';
 import { refuseInRestrictedMode } from './restricted.ts';
 import { scaffoldFromPalette } from './scaffold.ts';
 import { insertSnippet } from './snippet.ts';
@@ -39,6 +40,7 @@ export async function runE2E(report: (line: string) => void): Promise<TestResult
     const paths = {
       chat: askInChat,
       snippet: insertSnippet,
+      insert: insertPattern,
       scaffold: scaffoldFromPalette,
       restricted: refuseInRestrictedMode,
     };
