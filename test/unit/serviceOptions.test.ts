@@ -50,7 +50,9 @@ describe('relocate', () => {
       'import "example.com/shopfront/internal/platform/logger"\nimport "github.com/twmb/franz-go/pkg/kgo"\nfiles: ["**/internal/platform/**", ./internal/platform/x, internal/platform/**]\n',
     );
     expect(relocate('internal/adapter/http/server.go', 'feature')).toBe('internal/ordering/adapter/http/server.go');
-    expect(relocate('internal/infrastructure/redis/client.go', 'feature')).toBe('internal/platform/redis/client.go');
+    expect(relocate('internal/infrastructure/redis/client.go', 'feature')).toBe(
+      'internal/infrastructure/redis/client.go',
+    );
     expect(relocate('pkg/health/health.go', 'feature')).toBe('internal/platform/health/health.go');
     expect(relocate(text, 'recommended')).toBe(text);
   });
@@ -107,5 +109,9 @@ test('a path that ends with the folder moves, a longer name does not', () => {
   expect(relocate('"example.com/shopfront/internal/domain"', 'feature')).toBe(
     '"example.com/shopfront/internal/ordering/domain"',
   );
+  expect(relocate('- example.com/shopfront/pkg\n- github.com/twmb/franz-go/pkg\n', 'platform')).toBe(
+    '- example.com/shopfront/internal/platform\n- github.com/twmb/franz-go/pkg\n',
+  );
+  expect(relocate('mayDependOn: [pkg]', 'platform')).toBe('mayDependOn: [pkg]');
   expect(relocate('internal/domains internal/domain-x', 'feature')).toBe('internal/domains internal/domain-x');
 });

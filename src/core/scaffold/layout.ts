@@ -1,13 +1,15 @@
 import type { Layout } from './options.ts';
 
+// "pkg" is also a word and a folder of other modules: it counts with a slash behind it, or as the template's own import.
+const PKG = ownFolder('(?:pkg(?=/)|(?<=example\\.com/shopfront/)pkg)');
+
 /** Folders of the template -> where a layout puts them. */
 const MOVES: Readonly<Record<Layout, readonly (readonly [RegExp, string])[]>> = {
   recommended: [],
-  platform: [[ownFolder('pkg(?=/)'), 'internal/platform']],
+  platform: [[PKG, 'internal/platform']],
   feature: [
-    [ownFolder('internal/infrastructure'), 'internal/platform'],
     [ownFolder('internal/(domain|usecase|adapter)'), 'internal/ordering/$1'],
-    [ownFolder('pkg(?=/)'), 'internal/platform'],
+    [PKG, 'internal/platform'],
   ],
 };
 

@@ -34,7 +34,10 @@ export const LAYOUT_DESCRIPTIONS: Readonly<Record<Layout, Description>> = {
     label: 'internal/platform',
     detail: 'the same, with internal/platform in place of pkg: nothing is importable',
   },
-  feature: { label: 'Feature first', detail: 'internal/ordering/{domain,usecase,adapter} and internal/platform' },
+  feature: {
+    label: 'Feature first',
+    detail: 'internal/ordering/{domain,usecase,adapter}, internal/infrastructure and internal/platform',
+  },
 };
 
 /** Everything on, in the recommended tree. */
