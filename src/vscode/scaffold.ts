@@ -62,7 +62,11 @@ export class Scaffolder {
   }
 
   /** Writes a plan: all of it or nothing. @throws WriteError after the clean-up. */
-  async write({ target, options }: ScaffoldAnswers, plan: Plan, token: vscode.CancellationToken): Promise<WriteResult> {
+  async write(
+    { target, options }: ScaffoldAnswers,
+    plan: Plan,
+    token?: vscode.CancellationToken,
+  ): Promise<WriteResult> {
     const files = new FolderFiles(target.base, this.#platform);
     const result = await vscode.window.withProgress(
       {
@@ -72,7 +76,7 @@ export class Scaffolder {
       },
       (progress, stop) =>
         writePlan(plan, files, {
-          isCancelled: () => stop.isCancellationRequested || token.isCancellationRequested,
+          isCancelled: () => stop.isCancellationRequested || token?.isCancellationRequested === true,
           onProgress: (_, path) => progress.report({ message: path, increment: 100 / plan.create.length }),
         }),
     );
@@ -126,8 +130,7 @@ export class Scaffolder {
         continue;
       }
       if (decision === 'create') {
-        const never = new vscode.CancellationTokenSource().token;
-        const result = await this.write(answers, plan, never);
+        const result = await this.write(answers, plan);
         await this.#report(answers, plan, result);
       }
       return;

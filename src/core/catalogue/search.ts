@@ -32,7 +32,7 @@ const SHARE_OF_BEST = 0.4;
 const PHRASE_SCORE = 3;
 
 /** Splits text into lower-case word stems, without the words that carry no meaning. */
-export function wordsOf(text: string): string[] {
+function wordsOf(text: string): string[] {
   return (text.toLowerCase().match(/[a-z0-9]+/g) ?? []).filter((word) => !STOP_WORDS.has(word)).map(stem);
 }
 

@@ -1,6 +1,9 @@
 // The rules of CheckPath in golang.org/x/mod/module, with messages for the person who types the path.
 
-const RESERVED = /^(con|prn|aux|nul|com[0-9]|lpt[0-9])$/i;
+/** Whether Windows reserves a file name, with whatever ending: "con", "aux.go". */
+export function isReservedOnWindows(name: string): boolean {
+  return /^(con|prn|aux|nul|com[0-9]|lpt[0-9])(\.|$)/i.test(name);
+}
 
 /**
  * Says what is wrong with a Go module path, or undefined if nothing is.
@@ -47,11 +50,10 @@ function elementProblem(element: string): string | undefined {
   if (element.startsWith('.') || element.endsWith('.')) {
     return `"${element}" must not start or end with a dot.`;
   }
-  const stem = element.split('.')[0] ?? '';
-  if (RESERVED.test(stem)) {
+  if (isReservedOnWindows(element)) {
     return `"${element}" is a reserved file name on Windows.`;
   }
-  if (/~[0-9]+$/.test(stem)) {
+  if (/~[0-9]+$/.test(element.split('.')[0] ?? '')) {
     return `"${element}" must not end in a tilde and digits: Windows reads that as a short file name.`;
   }
   return undefined;

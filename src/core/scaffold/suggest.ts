@@ -1,6 +1,6 @@
 import type { Files } from '../files.ts';
 import { parseGoMod } from '../workspace/goModule.ts';
-import { modulePathFromGit, modulePathProblem, serviceName } from './modulePath.ts';
+import { isReservedOnWindows, modulePathFromGit, modulePathProblem, serviceName } from './modulePath.ts';
 
 /** Says what is wrong with the path of a new folder below a workspace folder, or undefined if nothing is. */
 export function folderPathProblem(path: string): string | undefined {
@@ -18,7 +18,7 @@ export function folderPathProblem(path: string): string | undefined {
     if (/[\\:*?"<>|\u0000-\u001f]/.test(part) || /[. ]$/.test(part) || part.startsWith(' ')) {
       return `"${part}" is not a folder name that works everywhere: leave out \\ : * ? " < > | and dots or spaces at the end.`;
     }
-    if (/^(con|prn|aux|nul|com[0-9]|lpt[0-9])(\.|$)/i.test(part)) {
+    if (isReservedOnWindows(part)) {
       return `"${part}" is a reserved file name on Windows.`;
     }
     if (part.toLowerCase() === '.git') {
