@@ -9,7 +9,7 @@ export function activate(context: vscode.ExtensionContext): void {
 }
 
 /** Creates a file on a local disk in one step that fails if it exists, which `workspace.fs` cannot do. */
-async function createLocalFile(uri: vscode.Uri, content: Uint8Array): Promise<void> {
+export async function createLocalFile(uri: vscode.Uri, content: Uint8Array): Promise<void> {
   const handle = await open(uri.fsPath, 'wx').catch((error: NodeJS.ErrnoException) => {
     throw error.code === 'EEXIST' ? new FileExistsError(`${uri.fsPath} exists`, { cause: error }) : error;
   });

@@ -24,22 +24,31 @@ export class ExtensionAssets {
 
   /** The agent, the commands and the catalogue. */
   knowledge(): Promise<Knowledge> {
-    this.#knowledge ??= this.#read('dist/catalogue.json').then((assets) => {
-      const catalogue = readCatalogue(assets);
-      const agent = 'media/agent/go-architect.agent.md';
-      return {
-        instructions: parseDocument(agent, assets[agent] ?? '').body,
-        commands: readCommands(assets),
-        catalogue,
-        search: new CatalogueSearch(catalogue),
-      };
-    });
+    this.#knowledge ??= this.#read('dist/catalogue.json')
+      .then((assets) => {
+        const catalogue = readCatalogue(assets);
+        const agent = 'media/agent/go-architect.agent.md';
+        return {
+          instructions: parseDocument(agent, assets[agent] ?? '').body,
+          commands: readCommands(assets),
+          catalogue,
+          search: new CatalogueSearch(catalogue),
+        };
+      })
+      // A connection that broke once may hold the next time.
+      .catch((error: unknown) => {
+        this.#knowledge = undefined;
+        throw error;
+      });
     return this.#knowledge;
   }
 
   /** The files of media/service. */
   service(): Promise<Assets> {
-    this.#service ??= this.#read('dist/service.json');
+    this.#service ??= this.#read('dist/service.json').catch((error: unknown) => {
+      this.#service = undefined;
+      throw error;
+    });
     return this.#service;
   }
 

@@ -5,6 +5,7 @@ import { npm } from '../../scripts/lib/process.ts';
 import { root, vsix } from '../../scripts/lib/project.ts';
 import { newest } from '../../scripts/lib/vscode-server.ts';
 import { runInHost } from '../host/run.ts';
+import { measureService } from './scaffold/service.ts';
 import type { Sample } from './suite.ts';
 
 const starts = 10;
@@ -20,6 +21,9 @@ for (let number = 1; number <= starts; number++) {
   samples.push(...(await runInHost<Sample>(run, console.log)));
 }
 
+console.log('the scaffolded service');
+const { files, bytes, firstStart, nextStart, load } = await measureService(console.log);
+const [ours, bare] = load;
 const rows: readonly (readonly [string, string])[] = [
   ['main bundle (dist/extension.js)', kilobytes('dist/extension.js')],
   ['browser bundle (dist/web/extension.js)', kilobytes('dist/web/extension.js')],
@@ -27,11 +31,23 @@ const rows: readonly (readonly [string, string])[] = [
   ['files in the VSIX', String(entriesOf(vsix))],
   [`activate(), median of ${samples.length}`, milliseconds('activate')],
   [`question to first model call, median of ${samples.length}`, milliseconds('firstCall')],
+  ['scaffold with everything', `${files} files, ${(bytes / 1000).toFixed(0)} kB`],
+  [`plan, median of ${samples.length}`, milliseconds('plan')],
+  [`write to the local disk, median of ${samples.length}`, milliseconds('write')],
+  ['  beside a recursive copy of the same files', ratio(median('write'), median('copy'))],
+  ['go run to the first answer, nothing compiled', seconds(firstStart[0])],
+  ['  beside a bare net/http handler', ratio(...firstStart)],
+  ['go run to the first answer, compiled before', seconds(nextStart[0])],
+  ['  beside a bare net/http handler', ratio(...nextStart)],
+  ['GET one user, in memory, logged, 64 connections', `${ours.perSecond.toFixed(0)} req/s`],
+  ['  beside a bare net/http handler', ratio(ours.perSecond, bare.perSecond)],
+  ['  99th percentile', `${ours.p99.toFixed(1)} ms`],
+  ['  beside a bare net/http handler', ratio(ours.p99, bare.p99)],
 ];
 const width = Math.max(...rows.map(([name]) => name.length));
 console.log();
 for (const [name, value] of rows) {
-  console.log(`${name.padEnd(width)}  ${value.padStart(10)}`);
+  console.log(`${name.padEnd(width)}  ${value.padStart(18)}`);
 }
 
 function kilobytes(file: string): string {
@@ -39,9 +55,21 @@ function kilobytes(file: string): string {
 }
 
 function milliseconds(key: keyof Sample): string {
+  return `${median(key).toFixed(1)} ms`;
+}
+
+function seconds(ms: number): string {
+  return `${(ms / 1000).toFixed(1)} s`;
+}
+
+function ratio(value: number, peer: number): string {
+  return `${(value / peer).toFixed(2)} of it`;
+}
+
+function median(key: keyof Sample): number {
   const sorted = samples.map((sample) => sample[key]).sort((a, b) => a - b);
   const [low = Number.NaN, high = Number.NaN] = [sorted[(sorted.length - 1) >> 1], sorted[sorted.length >> 1]];
-  return `${((low + high) / 2).toFixed(1)} ms`;
+  return (low + high) / 2;
 }
 
 /** The number of files in a zip archive, from its end record. */
