@@ -1,6 +1,6 @@
-import { open, unlink } from 'node:fs/promises';
+import { open, rm } from 'node:fs/promises';
 import type * as vscode from 'vscode';
-import { FileExistsError } from './core/files.ts';
+import { FileExistsError, LeftBehindError } from './core/files.ts';
 import { register } from './extension.ts';
 
 /** Entry point of the Node extension host: desktop, SSH, containers. */
@@ -21,7 +21,9 @@ export async function createLocalFile(uri: vscode.Uri, content: Uint8Array): Pro
     }
   } catch (error) {
     // A full disk leaves a part of the file behind; it is ours, since the open was exclusive.
-    await unlink(uri.fsPath).catch(() => undefined);
+    await rm(uri.fsPath, { force: true }).catch(() => {
+      throw new LeftBehindError(uri.fsPath, error);
+    });
     throw error;
   }
 }

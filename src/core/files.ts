@@ -6,6 +6,20 @@ export class FileExistsError extends Error {
   override readonly name = 'FileExistsError';
 }
 
+/** Writing to a path failed, and it may hold a part of what was written that could not be removed. */
+export class LeftBehindError extends Error {
+  override readonly name = 'LeftBehindError';
+  readonly path: string;
+
+  constructor(path: string, cause: unknown) {
+    super(cause instanceof Error ? cause.message : String(cause), { cause });
+    this.path = path;
+  }
+}
+
+/** How many operations on files are under way at once, where their order does not matter. */
+export const CONCURRENCY = 8;
+
 /**
  * The files below one folder. Paths are relative to that folder, with forward slashes and without "." or "..".
  * Adapters implement it for local disks, remote and virtual file systems, tests in memory.
@@ -16,11 +30,12 @@ export interface Files {
   /** Text of a file, or undefined if there is no such file. */
   read(path: string): Promise<string | undefined>;
   /**
-   * Creates a file; never changes one that exists.
+   * Creates a file; never changes one that exists. A fault leaves nothing behind.
    * @throws FileExistsError if anything stands at the path.
+   * @throws LeftBehindError if a part of it could not be removed after a fault.
    */
   create(path: string, text: string): Promise<void>;
-  /** Creates one folder whose parent exists. @throws FileExistsError if anything stands at the path. */
+  /** Creates one folder whose parent exists; throws as `create` does. */
   createFolder(path: string): Promise<void>;
   /** Deletes a file. */
   remove(path: string): Promise<void>;

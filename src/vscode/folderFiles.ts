@@ -1,9 +1,9 @@
 import * as vscode from 'vscode';
-import { FileExistsError, type FileKind, type Files } from '../core/files.ts';
+import { FileExistsError, type FileKind, type Files, LeftBehindError } from '../core/files.ts';
 
 /** What only one of the two extension hosts can do. */
 export interface Platform {
-  /** Creates a file on a local disk, failing with FileExistsError if it exists; absent in the browser. */
+  /** Creates a file on a local disk, as `Files.create` says; absent in the browser. */
   readonly createLocalFile?: (uri: vscode.Uri, content: Uint8Array) => Promise<void>;
 }
 
@@ -34,7 +34,7 @@ export class FolderFiles implements Files {
 
   async read(path: string): Promise<string | undefined> {
     const bytes = await orUndefined(vscode.workspace.fs.readFile(this.#uri(path)));
-    return bytes === undefined ? undefined : new TextDecoder().decode(bytes);
+    return bytes && DECODER.decode(bytes);
   }
 
   async create(path: string, text: string): Promise<void> {
@@ -45,12 +45,30 @@ export class FolderFiles implements Files {
       return;
     }
     await this.#refuseExisting(path);
-    await vscode.workspace.fs.writeFile(uri, content);
+    await orClean(
+      path,
+      () => vscode.workspace.fs.writeFile(uri, content),
+      async () => {
+        const part = await orUndefined(vscode.workspace.fs.readFile(uri));
+        // A full disk or a broken connection leaves a beginning of the file; anything else is somebody else's.
+        if (part?.every((byte, index) => byte === content[index])) {
+          await vscode.workspace.fs.delete(uri);
+        }
+      },
+    );
   }
 
   async createFolder(path: string): Promise<void> {
     await this.#refuseExisting(path);
-    await vscode.workspace.fs.createDirectory(this.#uri(path));
+    await orClean(
+      path,
+      () => vscode.workspace.fs.createDirectory(this.#uri(path)),
+      async () => {
+        if ((await this.kind(path)) === 'folder') {
+          await this.removeFolderIfEmpty(path);
+        }
+      },
+    );
   }
 
   async remove(path: string): Promise<void> {
@@ -74,6 +92,23 @@ export class FolderFiles implements Files {
 
   #uri(path: string): vscode.Uri {
     return path === '' ? this.#root : vscode.Uri.joinPath(this.#root, ...path.split('/'));
+  }
+}
+
+// A byte order mark is a change like any other.
+const DECODER = new TextDecoder('utf-8', { ignoreBOM: true });
+
+/** Writes; after a fault removes what it may have left, where nothing stood before. */
+async function orClean(path: string, write: () => Thenable<void>, clean: () => Promise<void>): Promise<void> {
+  try {
+    await write();
+  } catch (error) {
+    try {
+      await clean();
+    } catch {
+      throw new LeftBehindError(path, error);
+    }
+    throw error;
   }
 }
 

@@ -1,4 +1,5 @@
 import type { Files } from '../files.ts';
+import { type Removal, removeCreated } from './remove.ts';
 import type { RenderedFile } from './render.ts';
 
 /** What one scaffolding created, kept so that it can be undone. */
@@ -11,13 +12,6 @@ export interface JournalEntry {
   readonly files: readonly { readonly path: string; readonly sha256: string }[];
   /** Folders that were created, outermost first. */
   readonly folders: readonly string[];
-}
-
-/** What an undo did. */
-export interface UndoResult {
-  readonly removed: readonly string[];
-  /** What was left, because it has changed or could not be removed. */
-  readonly left: readonly string[];
 }
 
 /** Describes what was created, with a digest of each file. */
@@ -33,35 +27,12 @@ export async function journalEntry(
 }
 
 /** Removes the files of an entry that are as they were created, and the folders that are empty then. */
-export async function undoScaffold(entry: JournalEntry, target: Files): Promise<UndoResult> {
-  const removed: string[] = [];
-  const left: string[] = [];
-  for (const { path, sha256: created } of entry.files) {
-    try {
-      const text = await target.read(path);
-      if (text === undefined) {
-        continue; // the user has deleted or moved it
-      }
-      if ((await target.kind(path)) !== 'file' || (await sha256(text)) !== created) {
-        left.push(path);
-      } else {
-        await target.remove(path);
-        removed.push(path);
-      }
-    } catch {
-      left.push(path);
-    }
-  }
-  for (const folder of entry.folders.toReversed()) {
-    try {
-      if ((await target.kind(folder)) === 'folder') {
-        await target.removeFolderIfEmpty(folder);
-      }
-    } catch {
-      // a folder that stays is empty or holds what is named above
-    }
-  }
-  return { removed, left };
+export function undoScaffold({ files, folders }: JournalEntry, target: Files): Promise<Removal> {
+  const created = files.map(({ path, sha256: digest }) => ({
+    path,
+    isUnchanged: async (text: string) => (await sha256(text)) === digest,
+  }));
+  return removeCreated(target, created, folders);
 }
 
 /** Reads a journal; what is not an entry is passed over, since the file could be from another version. */

@@ -1,4 +1,5 @@
-import { type FileKind, type Files, foldersAbove } from '../files.ts';
+import pMap from 'p-map';
+import { CONCURRENCY, type FileKind, type Files, foldersAbove } from '../files.ts';
 import type { RenderedFile } from './render.ts';
 
 /** What scaffolding would do. */
@@ -17,39 +18,46 @@ export class PlanError extends Error {
 /**
  * Compares the rendered files with what stands in the target folder; reads only.
  * @throws PlanError if a file stands where a folder is needed, or a symbolic link would lead the writing elsewhere.
+ * @throws the signal's reason when it aborts, at once.
  */
-export async function planScaffold(rendered: readonly RenderedFile[], target: Files): Promise<Plan> {
+export async function planScaffold(
+  rendered: readonly RenderedFile[],
+  target: Files,
+  signal?: AbortSignal,
+): Promise<Plan> {
   const root = await target.kind('');
   if (root !== undefined && root !== 'folder') {
     throw new PlanError('The chosen target is not a folder. Choose a folder.');
   }
-  const kinds = new Map<string, FileKind | undefined>();
-  const kindOf = async (path: string) => {
-    if (!kinds.has(path)) {
-      kinds.set(path, await target.kind(path));
-    }
-    return kinds.get(path);
+  const kinds = new Map<string, Promise<FileKind | undefined>>([['', Promise.resolve(root)]]);
+  const kindOf = (path: string) => {
+    const kind = kinds.get(path) ?? target.kind(path);
+    kinds.set(path, kind);
+    return kind;
   };
-  const create: RenderedFile[] = [];
-  const skip: string[] = [];
-  for (const file of rendered) {
-    let parentExists = true;
-    for (const folder of foldersAbove(file.path)) {
-      const kind: FileKind | undefined = parentExists ? await kindOf(folder) : undefined;
-      parentExists = kind === 'folder';
-      if (kind !== undefined && kind !== 'folder') {
-        throw new PlanError(
+  const outcomeOf = async ({ path }: RenderedFile): Promise<'create' | 'skip' | PlanError> => {
+    for (const folder of ['', ...foldersAbove(path)]) {
+      const kind = await kindOf(folder);
+      if (kind === undefined) {
+        return 'create';
+      }
+      if (kind !== 'folder') {
+        return new PlanError(
           kind === 'link'
             ? `"${folder}" is a symbolic link, so files would be written elsewhere. Remove the link or choose another folder.`
             : `"${folder}" is a file, but a folder is needed there. Rename it or choose another folder.`,
         );
       }
     }
-    if (parentExists && (await kindOf(file.path)) !== undefined) {
-      skip.push(file.path);
-    } else {
-      create.push(file);
-    }
+    return (await kindOf(path)) === undefined ? 'create' : 'skip';
+  };
+  const outcomes = await pMap(rendered, outcomeOf, { concurrency: CONCURRENCY, ...(signal && { signal }) });
+  const problem = outcomes.find((outcome) => outcome instanceof PlanError);
+  if (problem) {
+    throw problem;
   }
-  return { create, skip };
+  return {
+    create: rendered.filter((_, index) => outcomes[index] === 'create'),
+    skip: rendered.filter((_, index) => outcomes[index] === 'skip').map(({ path }) => path),
+  };
 }

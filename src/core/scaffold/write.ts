@@ -1,5 +1,7 @@
-import { FileExistsError, type Files, foldersAbove } from '../files.ts';
+import { FileExistsError, type Files, foldersAbove, LeftBehindError } from '../files.ts';
+import { listed } from '../words.ts';
 import type { Plan } from './plan.ts';
+import { removeCreated } from './remove.ts';
 import type { RenderedFile } from './render.ts';
 
 /** What was written. */
@@ -47,11 +49,19 @@ export async function writePlan(plan: Plan, target: Files, control: WriteControl
     if (known.has(folder)) {
       return;
     }
-    known.add(folder);
-    if ((await target.kind(folder)) === undefined) {
+    try {
       await target.createFolder(folder);
       folders.push(folder);
+    } catch (error) {
+      if (!(error instanceof FileExistsError)) {
+        throw error;
+      }
+      // Since the plan was made, somebody may have put a link there, which would lead the writing elsewhere.
+      if ((await target.kind(folder)) !== 'folder') {
+        throw new Error(`"${folder}" is not a folder any more`, { cause: error });
+      }
     }
+    known.add(folder);
   };
 
   try {
@@ -78,48 +88,21 @@ export async function writePlan(plan: Plan, target: Files, control: WriteControl
     }
     return { files: files.map(({ path }) => path), folders, skipped };
   } catch (error) {
-    const left = await removeCreated(target, files, folders);
+    const created = files.map(({ path, text }) => ({ path, isUnchanged: (now: string) => now === text }));
+    const { left: leftFiles, leftFolders } = await removeCreated(target, created, folders);
+    const behind = error instanceof LeftBehindError ? [error.path] : [];
+    const left = [...behind, ...leftFiles, ...leftFolders.map((folder) => folder || 'the target folder')];
     const cancelled = error instanceof Cancelled;
     const why = cancelled ? 'Cancelled' : `Writing failed: ${error instanceof Error ? error.message : String(error)}`;
     const after =
       left.length === 0
         ? 'What had been created was removed again.'
-        : `These could not be removed again: ${left.join(', ')}.`;
-    throw new WriteError(`${why}. ${after}`, { cancelled, left, cause: error });
+        : `These could not be removed again: ${listed(left, MAX_NAMED)}.`;
+    throw new WriteError(`${why.replace(/\.$/, '')}. ${after}`, { cancelled, left, cause: error });
   }
 }
+
+// More names than this make no sentence; WriteError.left has them all.
+const MAX_NAMED = 5;
 
 class Cancelled extends Error {}
-
-/**
- * Removes files that still hold what was written, then the folders that are empty by then, newest first.
- * @returns what could not be removed, or was changed by somebody else in the meantime.
- */
-async function removeCreated(
-  target: Files,
-  files: readonly RenderedFile[],
-  folders: readonly string[],
-): Promise<string[]> {
-  const left: string[] = [];
-  for (const { path, text } of files.toReversed()) {
-    try {
-      if ((await target.read(path)) === text) {
-        await target.remove(path);
-      } else {
-        left.push(path);
-      }
-    } catch {
-      left.push(path);
-    }
-  }
-  for (const folder of folders.toReversed()) {
-    try {
-      if (!(await target.removeFolderIfEmpty(folder))) {
-        left.push(folder || 'the target folder');
-      }
-    } catch {
-      left.push(folder || 'the target folder');
-    }
-  }
-  return left;
-}

@@ -1,3 +1,5 @@
+import { listed } from '../words.ts';
+
 /** What a go.mod file says, as far as it is of use here. */
 export interface GoMod {
   readonly path: string;
@@ -163,9 +165,4 @@ export function describeWorkspace(facts: WorkspaceFacts): string {
 /** Shortens package folders to three levels, which is where Go services keep their architecture. */
 function topLevel(packages: readonly string[]): string[] {
   return [...new Set(packages.map((path) => path.split('/').slice(0, 3).join('/')))];
-}
-
-function listed(items: readonly string[], most: number): string {
-  const rest = items.length - most;
-  return items.slice(0, most).join(', ') + (rest > 0 ? `, and ${rest} more` : '');
 }
