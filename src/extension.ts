@@ -30,7 +30,7 @@ export function register(context: vscode.ExtensionContext, platform: Platform): 
     registerPatternCode(assets),
     registerUndoScaffold(journal, platform, log),
     registerInsertPattern(assets, context.extensionUri, platform),
-    ...registerScaffoldTool(scaffolder),
+    ...registerScaffoldTool(scaffolder, platform),
     ...registerParticipant(assets, context.extensionUri, log),
     ...registerCatalogueModel(assets),
   );

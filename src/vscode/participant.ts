@@ -13,7 +13,7 @@ import { historyOf } from './history.ts';
 import type { Log } from './log.ts';
 import { showCodeButton } from './patternCode.ts';
 import { type ResolvedReferences, resolveReferences } from './references.ts';
-import { showScaffold } from './scaffoldPreview.ts';
+import { showScaffold } from './scaffoldChat.ts';
 import { CANCELLED, streamText } from './streamText.ts';
 import { today } from './today.ts';
 import { readWorkspaceFacts } from './workspaceFacts.ts';
@@ -69,7 +69,7 @@ async function answer(
   const metadata = { command: request.command ?? '' };
   try {
     if (request.command === 'scaffold') {
-      await showScaffold(assets, request.prompt, stream);
+      await showScaffold(assets, log, request, stream, token);
       return { metadata };
     }
     stream.progress('Reading the workspace');

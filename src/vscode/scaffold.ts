@@ -4,9 +4,11 @@ import { journalEntry } from '../core/scaffold/journal.ts';
 import { decodeOptions } from '../core/scaffold/options.ts';
 import { type Plan, PlanError, planScaffold } from '../core/scaffold/plan.ts';
 import { renderService } from '../core/scaffold/render.ts';
+import { nextCommand, outcomeText } from '../core/scaffold/report.ts';
 import { WriteError, type WriteResult, writePlan } from '../core/scaffold/write.ts';
 import { type GoModGap, goModGap } from '../core/workspace/goModule.ts';
 import type { ExtensionAssets } from './assets.ts';
+import { cancellableIfSlow } from './cancellable.ts';
 import { FolderFiles, type Platform } from './folderFiles.ts';
 import type { Log } from './log.ts';
 import { refuseInRestrictedMode } from './restrictedMode.ts';
@@ -41,24 +43,22 @@ export class Scaffolder {
     this.#view = view;
   }
 
-  /** Registers "Go Architect: Scaffold Service". */
+  /** Registers "Go Architect: Scaffold Service"; the command returns the message that it ended with. */
   register(): vscode.Disposable {
     return vscode.commands.registerCommand('goArchitect.scaffoldService', async (argument?: unknown) => {
       try {
-        if (!(await refuseInRestrictedMode())) {
-          await this.#run(this.#defaultsOf(argument));
-        }
+        return (await refuseInRestrictedMode()) ? undefined : await this.#run(this.#defaultsOf(argument));
       } catch (error) {
-        await this.#showFault(error);
+        return this.#showFault(error);
       }
     });
   }
 
   /** What would be written, without writing it. */
-  async plan({ target, options }: ScaffoldAnswers): Promise<Plan> {
+  async plan({ target, options }: ScaffoldAnswers, signal: AbortSignal): Promise<Plan> {
     const rendered = renderService(await this.#assets.service(), options);
     const placed = rendered.map(({ path, text }) => ({ path: below(target.path, path), text }));
-    return planScaffold(placed, new FolderFiles(target.base, this.#platform));
+    return planScaffold(placed, new FolderFiles(target.base, this.#platform), signal);
   }
 
   /** Writes a plan: all of it or nothing. @throws WriteError after the clean-up. */
@@ -66,7 +66,7 @@ export class Scaffolder {
     { target, options }: ScaffoldAnswers,
     plan: Plan,
     token?: vscode.CancellationToken,
-  ): Promise<WriteResult> {
+  ): Promise<ScaffoldResult> {
     const files = new FolderFiles(target.base, this.#platform);
     const result = await vscode.window.withProgress(
       {
@@ -88,8 +88,15 @@ export class Scaffolder {
       plan.create.filter(({ path }) => created.has(path)),
       result.folders,
     );
-    if (result.files.length > 0) {
-      await this.#journal.add(entry);
+    let undoable = result.files.length > 0;
+    if (undoable) {
+      try {
+        await this.#journal.add(entry);
+      } catch (error) {
+        // The service stands; only the way back is lost.
+        this.#log.error(error);
+        undoable = false;
+      }
     }
     const skipped = [...plan.skip, ...result.skipped];
     this.#log.info(
@@ -98,7 +105,7 @@ export class Scaffolder {
     for (const path of skipped) {
       this.#log.info(`Skipped, because it exists: ${path}`);
     }
-    return { ...result, skipped };
+    return { ...result, skipped, undoable };
   }
 
   /** An argument is a folder of the explorer, or options that were chosen in chat. */
@@ -108,57 +115,47 @@ export class Scaffolder {
       return { options: { ...remembered, modulePath: '' }, folder: argument, decided: false };
     }
     if (typeof argument === 'object' && argument !== null) {
-      const given = argument as Record<string, unknown>;
-      return { options: decodeOptions(given), decided: given.decided === true };
+      return chosenInChat(argument as Record<string, unknown>);
     }
     return { options: { ...remembered, modulePath: '' }, decided: false };
   }
 
-  async #run(defaults: ScaffoldDefaults): Promise<void> {
+  async #run(defaults: ScaffoldDefaults): Promise<string | undefined> {
     for (let current = defaults; ; ) {
       const answers = await askScaffold(this.#platform, current);
       if (answers === undefined) {
-        return;
+        return undefined;
       }
       const { components, layout } = answers.options;
       await this.#memento.update(REMEMBERED, { components: [...components], layout });
-      const plan = await this.plan(answers);
-      // Options decided in chat were previewed there.
-      const decision = current.decided ? 'create' : await this.#view.show(plan, answers);
+      const folder = targetUri(answers.target);
+      const plan = await cancellableIfSlow(`Looking at what exists in ${nameOf(folder)}`, (signal) =>
+        this.plan(answers, signal),
+      );
+      // What was decided in chat was previewed there, but for what exists; and where all exists, nothing is decided.
+      const isClear = plan.create.length === 0 || (current.decided && plan.skip.length === 0);
+      const decision = isClear ? 'create' : await this.#view.show(plan, answers);
       if (decision === 'change') {
-        current = { options: answers.options, folder: targetUri(answers.target), decided: false };
+        current = { options: answers.options, folder, decided: false };
         continue;
       }
-      if (decision === 'create') {
-        const result = await this.write(answers, plan);
-        await this.#report(answers, plan, result);
-      }
-      return;
+      return decision === 'create' ? this.#report(answers, plan, await this.write(answers, plan)) : undefined;
     }
   }
 
   /** Says what was created and what was left alone, and offers the next step. */
-  async #report({ target, options }: ScaffoldAnswers, plan: Plan, result: WriteResult): Promise<void> {
-    const created = result.files.length === 0 ? 'Nothing to create.' : `Created ${count(result.files.length, 'file')}.`;
-    const left = result.skipped.length === 0 ? '' : ` Left ${count(result.skipped.length, 'existing file')} alone.`;
+  async #report({ target, options }: ScaffoldAnswers, plan: Plan, result: ScaffoldResult): Promise<string> {
     const folder = targetUri(target);
-    const { requirements, goVersion } = await this.#goModGap({ target, options }, plan);
-    const lacks = [
-      ...(goVersion === undefined ? [] : [`go ${goVersion}`]),
-      ...requirements.map((line) => line.split(' ')[0]),
-    ];
-    const outsideGoWork = result.files.includes(below(target.path, 'go.mod')) && (await this.#goWork(target));
-    const next =
-      lacks.length > 0
-        ? ` Your go.mod lacks for it: ${lacks.slice(0, 4).join(', ')}${lacks.length > 4 ? ` and ${lacks.length - 4} more` : ''}.`
-        : outsideGoWork
-          ? ' Your go.work does not use it yet.'
-          : ' Start it with "go run ./cmd/server".';
+    const outcome = {
+      created: result.files.length,
+      skipped: result.skipped.length,
+      gap: await this.goModGap({ target, options }, plan),
+      outsideGoWork: result.files.includes(below(target.path, 'go.mod')) && (await this.#hasGoWork(target)),
+    };
     const actions: Record<string, () => Thenable<unknown>> = {};
-    if (folder.scheme === 'file' && lacks.length > 0) {
-      actions['Run go mod tidy'] = async () => runInTerminal('go mod tidy', folder);
-    } else if (folder.scheme === 'file' && outsideGoWork) {
-      actions['Run go work use'] = async () => runInTerminal('go work use .', folder);
+    const command = nextCommand(outcome, folder.scheme);
+    if (command !== undefined) {
+      actions[`Run ${command.replace(/ \.$/, '')}`] = async () => runInTerminal(command, folder);
     }
     if (vscode.workspace.getWorkspaceFolder(folder) === undefined) {
       actions['Open Folder'] = () =>
@@ -170,15 +167,17 @@ export class Scaffolder {
     if (result.skipped.length > 0) {
       actions['Show Skipped'] = async () => this.#log.show();
     }
-    if (result.files.length > 0) {
+    if (result.undoable) {
       actions.Undo = () => vscode.commands.executeCommand('goArchitect.undoScaffold');
     }
-    const choice = await vscode.window.showInformationMessage(`${created}${left}${next}`, ...Object.keys(actions));
+    const text = outcomeText(outcome);
+    const choice = await vscode.window.showInformationMessage(text, ...Object.keys(actions));
     await actions[choice ?? '']?.();
+    return text;
   }
 
   /** What the go.mod that was there already lacks for the service. */
-  async #goModGap({ target, options }: ScaffoldAnswers, plan: Plan): Promise<GoModGap> {
+  async goModGap({ target, options }: ScaffoldAnswers, plan: Plan): Promise<GoModGap> {
     const goMod = below(target.path, 'go.mod');
     if (!plan.skip.includes(goMod)) {
       return { requirements: [], goVersion: undefined };
@@ -189,7 +188,7 @@ export class Scaffolder {
   }
 
   /** Whether a go.work stands above the target: Go builds only the modules that it uses. */
-  async #goWork(target: Target): Promise<boolean> {
+  async #hasGoWork(target: Target): Promise<boolean> {
     const files = new FolderFiles(target.base, this.#platform);
     const kinds = await Promise.all(
       ['go.work', ...foldersAbove(below(target.path, 'x')).map((folder) => `${folder}/go.work`)].map((path) =>
@@ -199,22 +198,49 @@ export class Scaffolder {
     return kinds.includes('file');
   }
 
-  async #showFault(error: unknown): Promise<void> {
+  /** Shows what went wrong; nothing where the user has stopped the reading. */
+  async #showFault(error: unknown): Promise<string | undefined> {
+    if (error instanceof vscode.CancellationError) {
+      return undefined;
+    }
     if (error instanceof WriteError && error.cancelled) {
       await vscode.window.showInformationMessage(error.message);
-      return;
+      return error.message;
+    }
+    if (error instanceof PlanError) {
+      await vscode.window.showWarningMessage(error.message);
+      return error.message;
     }
     this.#log.error(error);
-    const text = error instanceof Error ? error.message : String(error);
-    const known = error instanceof WriteError || error instanceof PlanError;
-    const choice = await vscode.window.showErrorMessage(
-      known ? text : `The service could not be scaffolded: ${text}`,
-      'Show Log',
-    );
-    if (choice !== undefined) {
+    const fault = error instanceof Error ? error.message : String(error);
+    const text = error instanceof WriteError ? fault : `The service could not be scaffolded: ${fault}`;
+    if ((await vscode.window.showErrorMessage(text, 'Show Log')) !== undefined) {
       this.#log.show();
     }
+    return text;
   }
+}
+
+/** What was written, and whether it can be undone later. */
+export interface ScaffoldResult extends WriteResult {
+  readonly undoable: boolean;
+}
+
+/** What a button of a chat answer passes on. */
+function chosenInChat(given: Record<string, unknown>): ScaffoldDefaults {
+  const folder = typeof given.folder === 'string' ? vscode.Uri.parse(given.folder) : undefined;
+  return {
+    options: decodeOptions(given),
+    // The workspace may be another one by now.
+    ...(folder && vscode.workspace.getWorkspaceFolder(folder) ? { folder } : {}),
+    decided: given.decided === true,
+    isProposed: given.isProposed === true,
+  };
+}
+
+/** A folder as the user knows it. */
+function nameOf(folder: vscode.Uri): string {
+  return vscode.workspace.asRelativePath(folder);
 }
 
 /** A path of the service, seen from the folder that the target is seen from. */
@@ -226,8 +252,4 @@ function runInTerminal(command: string, cwd: vscode.Uri): void {
   const terminal = vscode.window.createTerminal({ name: command, cwd });
   terminal.show();
   terminal.sendText(command);
-}
-
-function count(number: number, noun: string): string {
-  return `${number} ${noun}${number === 1 ? '' : 's'}`;
 }

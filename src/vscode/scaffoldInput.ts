@@ -7,7 +7,9 @@ import {
   LAYOUTS,
   type ScaffoldOptions,
 } from '../core/scaffold/options.ts';
-import { existingModulePath, folderPathProblem, suggestModulePath } from '../core/scaffold/suggest.ts';
+import { PlanError } from '../core/scaffold/plan.ts';
+import { existingModule, fitToModule, folderPathProblem, suggestModulePath } from '../core/scaffold/suggest.ts';
+import type { GoMod } from '../core/workspace/goModule.ts';
 import { FolderFiles, type Platform } from './folderFiles.ts';
 import { BACK, inputText, pickItem, pickItems } from './quickInput.ts';
 
@@ -41,6 +43,8 @@ export interface ScaffoldDefaults {
   readonly folder?: vscode.Uri;
   /** The options were chosen before, in chat: only what is missing is asked. */
   readonly decided: boolean;
+  /** The module path is a proposal: it is asked all the same. */
+  readonly isProposed?: boolean;
 }
 
 /**
@@ -49,10 +53,11 @@ export interface ScaffoldDefaults {
  */
 export async function askScaffold(
   platform: Platform,
-  { options, folder, decided }: ScaffoldDefaults,
+  { options, folder, decided, isProposed = false }: ScaffoldDefaults,
 ): Promise<ScaffoldAnswers | undefined> {
   let target = folder && targetOf(folder);
   let { modulePath, components, layout } = options;
+  let module: GoMod | undefined;
   const steps: ((place: StepPlace) => Promise<StepOutcome>)[] = [
     ...(folder
       ? []
@@ -67,14 +72,14 @@ export async function askScaffold(
       if (target === undefined) {
         return undefined;
       }
+      refuseReadOnly(targetUri(target));
       const base = new FolderFiles(target.base, platform);
       // A folder that is a module already keeps its path: its go.mod is never changed.
-      const existing = await existingModulePath(base, target.path);
-      if (existing !== undefined && modulePathProblem(existing) === undefined) {
-        modulePath = existing;
+      module = await existingModule(base, target.path);
+      if (module && modulePathProblem(module.path) === undefined) {
         return 'skipped';
       }
-      if (decided && modulePathProblem(modulePath) === undefined) {
+      if (decided && !isProposed && modulePathProblem(modulePath) === undefined) {
         return 'skipped';
       }
       const answer = await inputText({
@@ -132,7 +137,16 @@ export async function askScaffold(
   if (target === undefined) {
     return undefined;
   }
-  return { target, options: { modulePath, components, layout } };
+  return { target, options: fitToModule({ modulePath, components, layout }, module) };
+}
+
+/** @throws PlanError if nothing can be written there, before the user is asked for more. */
+export function refuseReadOnly(folder: vscode.Uri): void {
+  if (vscode.workspace.fs.isWritableFileSystem(folder.scheme) === false) {
+    throw new PlanError(
+      `Nothing can be written to ${vscode.workspace.asRelativePath(folder)}: its file system is read-only. Choose another folder.`,
+    );
+  }
 }
 
 /** What became of a step; undefined if the user gave up. */
@@ -205,7 +219,7 @@ async function browse(): Promise<Target | undefined> {
 }
 
 /** A folder inside the workspace is seen from its workspace folder, any other from itself. */
-function targetOf(uri: vscode.Uri): Target {
+export function targetOf(uri: vscode.Uri): Target {
   const folder = vscode.workspace.getWorkspaceFolder(uri);
   const root = folder?.uri.path.replace(/\/$/, '');
   if (folder && root !== undefined && uri.path.startsWith(`${root}/`)) {

@@ -1,5 +1,6 @@
 import * as vscode from 'vscode';
 import { type JournalEntry, parseJournal, undoScaffold } from '../core/scaffold/journal.ts';
+import { count } from '../core/words.ts';
 import { FolderFiles, type Platform } from './folderFiles.ts';
 import type { Log } from './log.ts';
 import { refuseInRestrictedMode } from './restrictedMode.ts';
@@ -10,6 +11,7 @@ const MAX_ENTRIES = 10;
 /** The last scaffoldings of this workspace, kept in the extension's own storage. */
 export class ScaffoldJournal {
   readonly #folder: vscode.Uri;
+  #last: Promise<void> = Promise.resolve();
 
   constructor(context: vscode.ExtensionContext) {
     this.#folder = context.storageUri ?? context.globalStorageUri;
@@ -19,18 +21,28 @@ export class ScaffoldJournal {
     try {
       const bytes = await vscode.workspace.fs.readFile(vscode.Uri.joinPath(this.#folder, FILE));
       return parseJournal(new TextDecoder().decode(bytes));
-    } catch {
-      return []; // nothing was scaffolded yet
+    } catch (error) {
+      if (error instanceof vscode.FileSystemError && error.code === 'FileNotFound') {
+        return []; // nothing was scaffolded yet
+      }
+      throw error;
     }
   }
 
-  async add(entry: JournalEntry): Promise<void> {
-    await this.#write([entry, ...(await this.entries())].slice(0, MAX_ENTRIES));
+  add(entry: JournalEntry): Promise<void> {
+    return this.#change((entries) => [entry, ...entries].slice(0, MAX_ENTRIES));
   }
 
-  async remove(entry: JournalEntry): Promise<void> {
+  remove(entry: JournalEntry): Promise<void> {
     const same = JSON.stringify(entry);
-    await this.#write((await this.entries()).filter((other) => JSON.stringify(other) !== same));
+    return this.#change((entries) => entries.filter((other) => JSON.stringify(other) !== same));
+  }
+
+  /** Changes follow one another: each begins with what the one before it wrote. */
+  #change(next: (entries: readonly JournalEntry[]) => readonly JournalEntry[]): Promise<void> {
+    const done = this.#last.then(async () => this.#write(next(await this.entries())));
+    this.#last = done.catch(() => undefined);
+    return done;
   }
 
   async #write(entries: readonly JournalEntry[]): Promise<void> {
@@ -58,20 +70,28 @@ export function registerUndoScaffold(journal: ScaffoldJournal, platform: Platfor
       return;
     }
     const target = new FolderFiles(vscode.Uri.parse(entry.target, true), platform);
-    const { removed, left } = await vscode.window.withProgress(
+    const { removed, left, failed } = await vscode.window.withProgress(
       { location: vscode.ProgressLocation.Notification, title: `Undoing the scaffold of ${entry.modulePath}` },
       () => undoScaffold(entry, target),
     );
-    await journal.remove(entry);
+    // What could not be removed can be tried again.
+    if (failed.length === 0) {
+      await journal.remove(entry);
+    }
     for (const path of left) {
       log.info(`Left by undo, because it has changed: ${path}`);
     }
+    for (const path of failed) {
+      log.info(`Undo could not remove: ${path}`);
+    }
     const showLeft = 'Show What Is Left';
-    const rest = left.length === 0 ? '' : ` Left ${left.length} that have changed since.`;
-    const choice = await vscode.window.showInformationMessage(
-      `Removed ${removed.length} files of ${entry.modulePath}.${rest}`,
-      ...(left.length === 0 ? [] : [showLeft]),
-    );
+    const text = [
+      `Removed ${count(removed.length, 'file')} of ${entry.modulePath}.`,
+      left.length === 0 ? '' : `Left ${count(left.length, 'file')} that changed since.`,
+      failed.length === 0 ? '' : `${count(failed.length, 'file')} could not be removed: run Undo Scaffold again.`,
+    ];
+    const show = failed.length === 0 ? vscode.window.showInformationMessage : vscode.window.showWarningMessage;
+    const choice = await show(text.filter(Boolean).join(' '), ...(left.length + failed.length === 0 ? [] : [showLeft]));
     if (choice === showLeft) {
       log.show();
     }
@@ -83,7 +103,7 @@ async function pickEntry(entries: readonly JournalEntry[]): Promise<JournalEntry
   const items = entries.map((entry) => ({
     label: entry.modulePath,
     description: new Date(entry.createdAt).toLocaleString(),
-    detail: `${entry.files.length} files in ${vscode.workspace.asRelativePath(vscode.Uri.parse(entry.target))}; those that were changed stay`,
+    detail: `${count(entry.files.length, 'file')} in ${vscode.workspace.asRelativePath(vscode.Uri.parse(entry.target))}; those that were changed stay`,
     entry,
   }));
   const choice = await vscode.window.showQuickPick(items, {

@@ -1,7 +1,12 @@
 import * as vscode from 'vscode';
 import { modulePathProblem } from '../core/scaffold/modulePath.ts';
 import { decodeOptions } from '../core/scaffold/options.ts';
-import { folderPathProblem } from '../core/scaffold/suggest.ts';
+import { chooseRoot } from '../core/scaffold/place.ts';
+import { gapText } from '../core/scaffold/report.ts';
+import { existingModule, fitToModule, folderPathProblem } from '../core/scaffold/suggest.ts';
+import { count } from '../core/words.ts';
+import { stoppedBy } from './cancellable.ts';
+import { FolderFiles, type Platform } from './folderFiles.ts';
 import type { Scaffolder } from './scaffold.ts';
 import { type ScaffoldAnswers, targetUri } from './scaffoldInput.ts';
 
@@ -9,42 +14,44 @@ import { type ScaffoldAnswers, targetUri } from './scaffoldInput.ts';
 type Input = Readonly<Record<string, unknown>>;
 
 /** Registers the tool by which agent mode scaffolds a service, after the user has confirmed what will be written. */
-export function registerScaffoldTool(scaffolder: Scaffolder): vscode.Disposable[] {
+export function registerScaffoldTool(scaffolder: Scaffolder, platform: Platform): vscode.Disposable[] {
   if (!vscode.lm?.registerTool) {
     return [];
   }
   const tool: vscode.LanguageModelTool<Input> = {
-    async prepareInvocation({ input }) {
-      const answers = answersOf(input);
+    async prepareInvocation({ input }, token) {
+      const answers = await answersOf(input, platform);
       if (typeof answers === 'string') {
         return { invocationMessage: 'Checking what to scaffold' };
       }
-      const { create, skip } = await scaffolder.plan(answers);
+      const { create, skip } = await stoppedBy(token, (signal) => scaffolder.plan(answers, signal));
       const folder = vscode.workspace.asRelativePath(targetUri(answers.target));
       const list = create.slice(0, 12).map(({ path }) => `- \`${path}\``);
       const more = create.length > list.length ? [`- and ${create.length - list.length} more`] : [];
-      const skipped = skip.length === 0 ? [] : ['', `${skip.length} files exist already and are left alone.`];
+      const skipped = skip.length === 0 ? [] : ['', `${count(skip.length, 'file')} that exist already are left alone.`];
       return {
         invocationMessage: `Scaffolding ${answers.options.modulePath}`,
         confirmationMessages: {
           title: 'Scaffold a Go service',
           message: new vscode.MarkdownString(
-            [`Create ${create.length} files in \`${folder}\`:`, '', ...list, ...more, ...skipped].join('\n'),
+            [`Create ${count(create.length, 'file')} in \`${folder}\`:`, '', ...list, ...more, ...skipped].join('\n'),
           ),
         },
       };
     },
     async invoke({ input }, token) {
-      const answers = answersOf(input);
+      const answers = await answersOf(input, platform);
       if (typeof answers === 'string') {
         return say(answers);
       }
-      const plan = await scaffolder.plan(answers);
+      const plan = await stoppedBy(token, (signal) => scaffolder.plan(answers, signal));
       const { files, skipped } = await scaffolder.write(answers, plan, token);
+      const lacks = gapText(await scaffolder.goModGap(answers, plan));
       return say(
         [
-          `Created ${files.length} files of module ${answers.options.modulePath}.`,
+          `Created ${count(files.length, 'file')} of module ${answers.options.modulePath}.`,
           skipped.length === 0 ? '' : `These existed and were left alone: ${skipped.join(', ')}.`,
+          lacks === undefined ? '' : `${lacks} "go mod tidy" adds it.`,
           'Build with "go build ./...", test with "go test ./...", start with "go run ./cmd/server".',
         ]
           .filter(Boolean)
@@ -60,7 +67,7 @@ function say(text: string): vscode.LanguageModelToolResult {
 }
 
 /** Where and what to scaffold, or what is wrong with the input and what to do about it, for the model. */
-function answersOf(input: Input): ScaffoldAnswers | string {
+async function answersOf(input: Input, platform: Platform): Promise<ScaffoldAnswers | string> {
   if (!vscode.workspace.isTrusted) {
     return 'The workspace is in Restricted Mode, so nothing is written. Ask the user to trust it.';
   }
@@ -74,9 +81,18 @@ function answersOf(input: Input): ScaffoldAnswers | string {
   if (folderProblem !== undefined) {
     return `folder: ${folderProblem}`;
   }
-  const root = vscode.workspace.workspaceFolders?.[0];
+  const roots = vscode.workspace.workspaceFolders ?? [];
+  const chosen = chooseRoot(
+    roots.map(({ name }) => name),
+    input.workspaceFolder,
+  );
+  const root = typeof chosen === 'number' ? roots[chosen] : undefined;
   if (root === undefined) {
-    return 'No folder is open. Ask the user to open one.';
+    return String(chosen);
   }
-  return { target: { base: root.uri, baseName: root.name, path: folder }, options };
+  if (vscode.workspace.fs.isWritableFileSystem(root.uri.scheme) === false) {
+    return `Nothing can be written to ${root.name}: its file system is read-only.`;
+  }
+  const module = await existingModule(new FolderFiles(root.uri, platform), folder);
+  return { target: { base: root.uri, baseName: root.name, path: folder }, options: fitToModule(options, module) };
 }

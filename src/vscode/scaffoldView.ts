@@ -2,6 +2,7 @@ import * as vscode from 'vscode';
 import { type FileTree, fileTree } from '../core/scaffold/fileTree.ts';
 import { encodeOptions } from '../core/scaffold/options.ts';
 import type { Plan } from '../core/scaffold/plan.ts';
+import { count } from '../core/words.ts';
 import { type ScaffoldAnswers, targetUri } from './scaffoldInput.ts';
 import { previewUri } from './scaffoldPreview.ts';
 
@@ -15,7 +16,7 @@ interface Node extends FileTree {
   readonly children?: Node[];
 }
 
-/** The view in the explorer that shows what would be written: a tree whose files open as read-only documents. */
+/** The view that shows what would be written: a tree whose files open as read-only documents. */
 export class ScaffoldView implements vscode.TreeDataProvider<Node>, vscode.Disposable {
   readonly #changed = new vscode.EventEmitter<void>();
   readonly onDidChangeTreeData = this.#changed.event;
@@ -55,10 +56,10 @@ export class ScaffoldView implements vscode.TreeDataProvider<Node>, vscode.Dispo
     this.#target = targetUri(target);
     this.#query = encodeOptions(options);
     this.#roots = withPaths(fileTree([...plan.create.map(({ path }) => inTarget(path)), ...skip]), '');
-    const skipped = plan.skip.length === 0 ? '' : ` ${plan.skip.length} exist already and are left alone.`;
+    const skipped = skip.length === 0 ? '' : ` ${count(skip.length, 'file')} there already, left alone.`;
     // Created when it is first needed: activation has nothing to show.
     this.#view ??= vscode.window.createTreeView(VIEW, { treeDataProvider: this, showCollapseAll: true });
-    this.#view.message = `${options.modulePath} in ${vscode.workspace.asRelativePath(this.#target)}: ${plan.create.length} files to create.${skipped} Open a file to read it; the check mark above creates them.`;
+    this.#view.message = `${options.modulePath} in ${vscode.workspace.asRelativePath(this.#target)}: ${count(plan.create.length, 'file')} to create.${skipped} Open a file to read it; the check mark above creates them.`;
     this.#changed.fire();
     await vscode.commands.executeCommand('setContext', VIEW, true);
     await vscode.commands.executeCommand(`${VIEW}.focus`);
@@ -80,7 +81,8 @@ export class ScaffoldView implements vscode.TreeDataProvider<Node>, vscode.Dispo
       const item = new vscode.TreeItem(name, vscode.TreeItemCollapsibleState.Collapsed);
       item.iconPath = vscode.ThemeIcon.Folder;
       item.description = `${countFiles(children)}`;
-      item.tooltip = `${path}: ${countFiles(children)} files`;
+      item.tooltip = `${path}: ${count(countFiles(children), 'file')}`;
+      item.accessibilityInformation = { label: `${name}, folder, ${count(countFiles(children), 'file')}` };
       return item;
     }
     const exists = this.#skipped.has(path);
@@ -91,6 +93,9 @@ export class ScaffoldView implements vscode.TreeDataProvider<Node>, vscode.Dispo
     item.iconPath = vscode.ThemeIcon.File;
     item.description = exists ? 'exists, skipped' : '';
     item.tooltip = exists ? `${path} exists already and is left alone` : `${path} will be created`;
+    item.accessibilityInformation = {
+      label: exists ? `${name}, exists already, left alone` : `${name}, will be created`,
+    };
     item.command = { command: 'vscode.open', title: 'Open', arguments: [uri, { preview: true }] };
     return item;
   }

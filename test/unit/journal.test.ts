@@ -25,7 +25,7 @@ describe('undoScaffold', () => {
     expect(target.snapshot()).not.toEqual(untouched);
     const result = await undoScaffold(parseJournal(JSON.stringify([entry]))[0] ?? entry, target);
     expect(target.snapshot()).toEqual(untouched);
-    expect(result).toEqual({ removed: RENDERED.map(({ path }) => path), left: [], leftFolders: [] });
+    expect(result).toEqual({ removed: RENDERED.map(({ path }) => path), left: [], failed: [], leftFolders: [] });
   });
 
   test('leaves what was changed, and the folders that hold it, and says so', async () => {

@@ -22,6 +22,7 @@ exclude (
     expect(parseGoMod(text)).toEqual({
       path: 'example.com/shop',
       goVersion: '1.26.0',
+      toolchain: 'go1.26.8',
       requires: ['github.com/jackc/pgx/v5 v5.10.0', 'go.uber.org/goleak v1.3.0'],
     });
   });

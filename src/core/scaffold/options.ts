@@ -11,6 +11,8 @@ export interface ScaffoldOptions {
   readonly modulePath: string;
   readonly components: ReadonlySet<Component>;
   readonly layout: Layout;
+  /** The Go release that the module in the folder is built with, such as "1.27"; the template's own if it is older. */
+  readonly goVersion?: string;
 }
 
 /** How a choice is shown to a person. */
@@ -49,7 +51,10 @@ export function defaultOptions(modulePath: string): ScaffoldOptions {
  * Says whether a condition such as "postgres kafka|redis" holds: all of its words, each of which may name alternatives.
  * Words are components and layouts.
  */
-export function holds(condition: string, { components, layout }: Omit<ScaffoldOptions, 'modulePath'>): boolean {
+export function holds(
+  condition: string,
+  { components, layout }: Pick<ScaffoldOptions, 'components' | 'layout'>,
+): boolean {
   const on = new Set<string>([...components, layout]);
   return condition
     .trim()
@@ -58,8 +63,13 @@ export function holds(condition: string, { components, layout }: Omit<ScaffoldOp
 }
 
 /** Writes options as a URI query, so that a preview document knows what it is a preview of. */
-export function encodeOptions({ modulePath, components, layout }: ScaffoldOptions): string {
-  return new URLSearchParams({ module: modulePath, components: [...components].join(' '), layout }).toString();
+export function encodeOptions({ modulePath, components, layout, goVersion }: ScaffoldOptions): string {
+  return new URLSearchParams({
+    module: modulePath,
+    components: [...components].join(' '),
+    layout,
+    ...(goVersion === undefined ? {} : { goVersion }),
+  }).toString();
 }
 
 /** Reads options from a URI query or from a tool's or button's argument; what is missing or unknown takes its default. */
@@ -67,9 +77,11 @@ export function decodeOptions(query: string | Readonly<Record<string, unknown>>)
   const given = typeof query === 'string' ? Object.fromEntries(new URLSearchParams(query)) : query;
   const listed = typeof given.components === 'string' ? given.components.split(' ') : given.components;
   const modulePath = given.module ?? given.modulePath;
+  const { goVersion } = given;
   return {
     modulePath: typeof modulePath === 'string' ? modulePath : '',
     components: new Set(COMPONENTS.filter((component) => !Array.isArray(listed) || listed.includes(component))),
     layout: LAYOUTS.find((layout) => layout === given.layout) ?? 'recommended',
+    ...(typeof goVersion === 'string' && /^\d{1,3}\.\d{1,3}$/.test(goVersion) ? { goVersion } : {}),
   };
 }

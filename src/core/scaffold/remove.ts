@@ -10,8 +10,10 @@ export interface CreatedFile {
 /** What a removal did. */
 export interface Removal {
   readonly removed: readonly string[];
-  /** Files that were left, because they have changed or could not be removed. */
+  /** Files that were left, because they have changed. */
   readonly left: readonly string[];
+  /** Files that could not be removed. */
+  readonly failed: readonly string[];
   /** Folders that were left, because something stands in them or they could not be removed. */
   readonly leftFolders: readonly string[];
 }
@@ -43,7 +45,7 @@ export async function removeCreated(
     return true;
   };
 
-  const remove = async ({ path, isUnchanged }: CreatedFile): Promise<'removed' | 'left' | 'gone'> => {
+  const remove = async ({ path, isUnchanged }: CreatedFile): Promise<'removed' | 'left' | 'failed' | 'gone'> => {
     try {
       const reachable = await isReachable(path);
       const kind = reachable ? await target.kind(path) : undefined;
@@ -57,7 +59,7 @@ export async function removeCreated(
       await target.remove(path);
       return 'removed';
     } catch {
-      return 'left';
+      return 'failed';
     }
   };
   const outcomes = await pMap(files, remove, { concurrency: CONCURRENCY });
@@ -76,5 +78,5 @@ export async function removeCreated(
     }
   }
   const those = (wanted: string) => files.filter((_, index) => outcomes[index] === wanted).map(({ path }) => path);
-  return { removed: those('removed'), left: those('left'), leftFolders };
+  return { removed: those('removed'), left: those('left'), failed: those('failed'), leftFolders };
 }

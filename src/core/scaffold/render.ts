@@ -1,4 +1,5 @@
 import type { Assets } from '../catalogue/catalogue.ts';
+import { buildRelease, isOlder, parseGoMod } from '../workspace/goModule.ts';
 import { relocate, sortImports } from './layout.ts';
 import { resolveMarkers } from './markers.ts';
 import { modulePathProblem, serviceName } from './modulePath.ts';
@@ -38,6 +39,7 @@ const BELONGS: readonly (readonly [string, string])[] = [
   ['internal/usecase/outbox', 'kafka'],
   ['internal/usecase/usecasetest/outbox', 'kafka'],
   ['cmd/server/kafka', 'kafka'],
+  ['pkg/tracing/carry', 'kafka'],
   ['internal/domain/event', 'kafka'],
   ['docs/decisions/0003', 'kafka'],
   ['cmd/server/secret_start', 'postgres|redis'],
@@ -63,8 +65,9 @@ export function renderService(service: Assets, options: ScaffoldOptions): Render
   }
   const name = serviceName(options.modulePath);
   const modules = JSON.parse(service[MODULES_FILE] ?? 'null') as ServiceModules | null;
+  const withGoRelease = goReleaseSetter(service, options.goVersion);
   const fill = (text: string) =>
-    text
+    withGoRelease(text)
       // A function, because "$" in a replacement text has a meaning of its own.
       .replaceAll(TEMPLATE_MODULE, () => options.modulePath)
       .replaceAll(TEMPLATE_NAME, () => name);
@@ -86,4 +89,18 @@ export function renderService(service: Assets, options: ScaffoldOptions): Render
       };
     })
     .sort((a, b) => (a.path < b.path ? -1 : 1));
+}
+
+/**
+ * Names another Go release where the template's files name theirs ("golang:1.26", "Go 1.26"), so that there is one in
+ * the whole repository. Does nothing unless the other is newer than that of the template's go.mod.
+ */
+function goReleaseSetter(service: Assets, wanted: string | undefined): (text: string) => string {
+  const goMod = parseGoMod(service[`${ROOT}go.mod`] ?? '');
+  const own = goMod && buildRelease(goMod);
+  if (wanted === undefined || own === undefined || !isOlder(own, wanted)) {
+    return (text) => text;
+  }
+  const mention = new RegExp(`(\\bgolang:|\\bGo )${own.replace('.', '\\.')}(?:\\.\\d+)?\\b`, 'g');
+  return (text) => text.replace(mention, (_, before: string) => before + wanted);
 }

@@ -13,12 +13,16 @@ const WORDS: Readonly<Record<Component, string>> = {
 // What a sentence that names these leaves out; deployment and CI stay unless they are refused.
 const RUNTIME: readonly Component[] = ['grpc', 'postgres', 'redis', 'kafka'];
 
+/** What is longer was pasted, not said. */
+export const MAX_LENGTH = 4000;
+
 /**
  * Reads the options from a sentence such as "an order service with gRPC and Kafka, module github.com/acme/orders"; the
  * same sentence always gives the same options. Components that are named are the ones that are wanted; one after
  * "without" or "no" is not; if none is named, all are on.
  */
-export function parseScaffoldRequest(sentence: string): Partial<ScaffoldOptions> {
+export function parseScaffoldRequest(words: string): Partial<ScaffoldOptions> {
+  const sentence = words.slice(0, MAX_LENGTH);
   const modulePath = modulePathIn(sentence);
   // A path such as github.com/acme/cache names no component.
   const text = sentence.replace(/\S*\/\S*/g, ' ').toLowerCase();

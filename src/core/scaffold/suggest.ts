@@ -1,6 +1,7 @@
 import type { Files } from '../files.ts';
-import { parseGoMod } from '../workspace/goModule.ts';
+import { buildRelease, type GoMod, parseGoMod } from '../workspace/goModule.ts';
 import { isReservedOnWindows, modulePathFromGit, modulePathProblem, serviceName } from './modulePath.ts';
+import type { ScaffoldOptions } from './options.ts';
 
 /** Says what is wrong with the path of a new folder below a workspace folder, or undefined if nothing is. */
 export function folderPathProblem(path: string): string | undefined {
@@ -14,24 +15,38 @@ export function folderPathProblem(path: string): string | undefined {
     if (part === '' || part === '.' || part === '..') {
       return 'The path must not hold empty parts, "." or "..".';
     }
-    // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is refused here
-    if (/[\\:*?"<>|\u0000-\u001f]/.test(part) || /[. ]$/.test(part) || part.startsWith(' ')) {
-      return `"${part}" is not a folder name that works everywhere: leave out \\ : * ? " < > | and dots or spaces at the end.`;
+    // Control and invisible characters: macOS passes over some of them, so that ".git" can hide behind one.
+    if (/[\\:*?"<>|\p{Cc}\p{Cf}\p{Cs}]/u.test(part) || /[. ]$/.test(part) || part.startsWith(' ')) {
+      return `"${part}" is not a folder name that works everywhere: leave out \\ : * ? " < > |, invisible characters, and dots or spaces at the end.`;
     }
     if (isReservedOnWindows(part)) {
       return `"${part}" is a reserved file name on Windows.`;
     }
-    if (part.toLowerCase() === '.git') {
-      return '".git" belongs to Git.';
+    // "git~1" is its short name on Windows.
+    if (/^(\.git|git~\d+)$/i.test(part)) {
+      return `"${part}" belongs to Git.`;
     }
   }
   return undefined;
 }
 
-/** The module of the go.mod in a folder, or undefined if there is none. */
-export async function existingModulePath(root: Files, folder: string): Promise<string | undefined> {
+/** The go.mod in a folder, or undefined if there is none. */
+export async function existingModule(root: Files, folder: string): Promise<GoMod | undefined> {
   const text = await root.read(join(folder, 'go.mod'));
-  return text === undefined ? undefined : parseGoMod(text)?.path;
+  return text === undefined ? undefined : parseGoMod(text);
+}
+
+/** The options for a folder: where it is a module already, its path stays, and its Go release is named everywhere. */
+export function fitToModule({ goVersion: _, ...options }: ScaffoldOptions, module: GoMod | undefined): ScaffoldOptions {
+  if (module === undefined) {
+    return options;
+  }
+  const goVersion = buildRelease(module);
+  return {
+    ...options,
+    ...(modulePathProblem(module.path) === undefined ? { modulePath: module.path } : {}),
+    ...(goVersion === undefined ? {} : { goVersion }),
+  };
 }
 
 /**
@@ -46,8 +61,8 @@ export async function suggestModulePath(root: Files, folder: string, rootName: s
   for (let depth = parts.length; depth >= 0; depth--) {
     const above = parts.slice(0, depth).join('/');
     const below = parts.slice(depth).join('/');
-    const parent = await existingModulePath(root, above);
-    const candidate = parent === undefined ? undefined : join(parent, below);
+    const parent = await existingModule(root, above);
+    const candidate = parent && join(parent.path, below);
     if (candidate !== undefined && modulePathProblem(candidate) === undefined) {
       return candidate;
     }
@@ -58,6 +73,14 @@ export async function suggestModulePath(root: Files, folder: string, rootName: s
     }
   }
   return `example.com/${serviceName(parts.at(-1) ?? rootName)}`;
+}
+
+/**
+ * The module path for a service of a name that has no folder yet: below the module of the workspace folder, else beside
+ * what is suggested for the folder itself.
+ */
+export function modulePathNamed(name: string, suggested: string, isModule: boolean): string {
+  return join(isModule ? suggested : suggested.split('/').slice(0, -1).join('/'), name);
 }
 
 function join(...parts: string[]): string {

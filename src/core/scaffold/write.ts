@@ -89,9 +89,11 @@ export async function writePlan(plan: Plan, target: Files, control: WriteControl
     return { files: files.map(({ path }) => path), folders, skipped };
   } catch (error) {
     const created = files.map(({ path, text }) => ({ path, isUnchanged: (now: string) => now === text }));
-    const { left: leftFiles, leftFolders } = await removeCreated(target, created, folders);
+    const kept = await removeCreated(target, created, folders);
     const behind = error instanceof LeftBehindError ? [error.path] : [];
-    const left = [...behind, ...leftFiles, ...leftFolders.map((folder) => folder || 'the target folder')];
+    const left = [...behind, ...kept.left, ...kept.failed, ...kept.leftFolders].map(
+      (path) => path || 'the target folder',
+    );
     const cancelled = error instanceof Cancelled;
     const why = cancelled ? 'Cancelled' : `Writing failed: ${error instanceof Error ? error.message : String(error)}`;
     const after =

@@ -5,6 +5,8 @@ export interface GoMod {
   readonly path: string;
   /** The `go` directive, such as "1.26.0"; undefined if there is none. */
   readonly goVersion: string | undefined;
+  /** The `toolchain` directive, such as "go1.26.8"; undefined if there is none. */
+  readonly toolchain: string | undefined;
   /** Direct requirements as "path version". */
   readonly requires: readonly string[];
 }
@@ -16,6 +18,7 @@ export interface GoMod {
 export function parseGoMod(text: string): GoMod | undefined {
   let path: string | undefined;
   let goVersion: string | undefined;
+  let toolchain: string | undefined;
   const requires: string[] = [];
   let block: string | undefined;
   for (const raw of text.split(/\r?\n/)) {
@@ -38,11 +41,13 @@ export function parseGoMod(text: string): GoMod | undefined {
       path ??= first;
     } else if (directive === 'go' && first) {
       goVersion ??= first;
+    } else if (directive === 'toolchain' && first) {
+      toolchain ??= first;
     } else if (directive === 'require' && first && second && !indirect) {
       requires.push(`${first} ${second}`);
     }
   }
-  return path === undefined ? undefined : { path, goVersion, requires };
+  return path === undefined ? undefined : { path, goVersion, toolchain, requires };
 }
 
 function unquote(word: string): string {
@@ -69,15 +74,28 @@ export function goModGap(wanted: string, present: string): GoModGap {
   };
 }
 
-function isOlder(version: string, than: string): boolean {
-  const [a, b] = [version, than].map((text) => (text.match(/\d+/g) ?? []).map(Number));
-  for (let index = 0; index < 3; index++) {
-    const difference = (a?.[index] ?? 0) - (b?.[index] ?? 0);
-    if (difference !== 0) {
-      return difference < 0;
-    }
-  }
-  return false;
+/**
+ * The Go release that a module is built with, such as "1.27": that of its go line, or of its toolchain line if that is
+ * newer (https://go.dev/doc/toolchain). Undefined if neither names a release.
+ */
+export function buildRelease({ goVersion = '', toolchain = '' }: GoMod): string | undefined {
+  const releases = [goVersion, toolchain.replace(/^go/, '')].flatMap(
+    (version) => /^(\d{1,3}\.\d{1,3})(?:\.\d+)?(?:-.*)?$/.exec(version)?.[1] ?? [],
+  );
+  return releases.reduce<string | undefined>(
+    (newest, release) => (newest === undefined || isOlder(newest, release) ? release : newest),
+    undefined,
+  );
+}
+
+/** Compares Go versions; a release candidate or beta is older than its release. */
+export function isOlder(version: string, than: string): boolean {
+  const [a, b] = [version, than].map((text) => {
+    const [, major, minor, patch, pre] = /^(\d+)\.(\d+)(?:\.(\d+))?(rc|beta)?/.exec(text) ?? [];
+    return [Number(major ?? 0), Number(minor ?? 0), pre === undefined ? Number(patch ?? 0) : -1];
+  });
+  const difference = a?.map((number, index) => number - (b?.[index] ?? 0)).find((by) => by !== 0) ?? 0;
+  return difference < 0;
 }
 
 /** A Go module of the workspace. */
