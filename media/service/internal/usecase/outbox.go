@@ -17,16 +17,24 @@ type Outbox interface {
 	Add(ctx context.Context, event domain.OrderEvent) error
 }
 
+// OutboxEntry is an event in the outbox, with the trace of the request that
+// caused it, which only adapters understand.
+type OutboxEntry struct {
+	domain.OrderEvent
+
+	Trace map[string]string
+}
+
 // OutboxQueue hands out the events that an Outbox has taken.
 type OutboxQueue interface {
 	// Claim leases up to limit events, oldest first, to this caller. It holds
 	// back an event while an earlier one of the same order is leased, so that
 	// several relays keep the sequence of each order.
-	Claim(ctx context.Context, limit int, lease time.Duration) ([]domain.OrderEvent, error)
+	Claim(ctx context.Context, limit int, lease time.Duration) ([]OutboxEntry, error)
 	// Delete removes events for good.
-	Delete(ctx context.Context, events []domain.OrderEvent) error
+	Delete(ctx context.Context, events []OutboxEntry) error
 	// Release ends the lease of events at once.
-	Release(ctx context.Context, events []domain.OrderEvent) error
+	Release(ctx context.Context, events []OutboxEntry) error
 	// Backlog returns how many events wait and when the oldest occurred.
 	Backlog(ctx context.Context) (waiting int, oldest time.Time, err error)
 }
@@ -34,7 +42,7 @@ type OutboxQueue interface {
 // EventPublisher sends events in sequence. After an error any of them may have
 // been sent, so consumers must recognise a repeated event by its ID.
 type EventPublisher interface {
-	Publish(ctx context.Context, events []domain.OrderEvent) error
+	Publish(ctx context.Context, events []OutboxEntry) error
 }
 
 // RelayConfig bounds what an OutboxRelay does.

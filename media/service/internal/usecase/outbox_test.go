@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"reflect"
 	"slices"
 	"testing"
 	"testing/synctest"
@@ -39,23 +40,23 @@ func TestEveryChangeLeavesOneEvent(t *testing.T) {
 
 // queue is an outbox of which the test sees the leases.
 type queue struct {
-	waiting  []domain.OrderEvent
-	leased   []domain.OrderEvent
+	waiting  []usecase.OutboxEntry
+	leased   []usecase.OutboxEntry
 	released int
 }
 
-func (q *queue) Claim(_ context.Context, limit int, _ time.Duration) ([]domain.OrderEvent, error) {
+func (q *queue) Claim(_ context.Context, limit int, _ time.Duration) ([]usecase.OutboxEntry, error) {
 	n := min(limit, len(q.waiting))
 	q.leased, q.waiting = q.waiting[:n], q.waiting[n:]
 	return q.leased, nil
 }
 
-func (q *queue) Delete(ctx context.Context, _ []domain.OrderEvent) error {
+func (q *queue) Delete(ctx context.Context, _ []usecase.OutboxEntry) error {
 	q.leased = nil
 	return ctx.Err()
 }
 
-func (q *queue) Release(ctx context.Context, events []domain.OrderEvent) error {
+func (q *queue) Release(ctx context.Context, events []usecase.OutboxEntry) error {
 	q.waiting, q.leased = append(slices.Clone(events), q.waiting...), nil
 	q.released++
 	return ctx.Err()
@@ -65,16 +66,17 @@ func (q *queue) Backlog(context.Context) (int, time.Time, error) {
 	return len(q.waiting), time.Now(), nil
 }
 
-type publisher func(ctx context.Context, events []domain.OrderEvent) error
+type publisher func(ctx context.Context, events []usecase.OutboxEntry) error
 
-func (p publisher) Publish(ctx context.Context, events []domain.OrderEvent) error {
+func (p publisher) Publish(ctx context.Context, events []usecase.OutboxEntry) error {
 	return p(ctx, events)
 }
 
-func events(n int) []domain.OrderEvent {
-	all := make([]domain.OrderEvent, n)
+func events(n int) []usecase.OutboxEntry {
+	all := make([]usecase.OutboxEntry, n)
 	for i := range all {
-		all[i] = domain.NewOrderEvent(domain.Order{ID: domain.NewOrderID(), Status: domain.StatusPending})
+		all[i].OrderEvent = domain.NewOrderEvent(domain.Order{ID: domain.NewOrderID(), Status: domain.StatusPending})
+		all[i].Trace = map[string]string{"traceparent": all[i].ID}
 	}
 	return all
 }
@@ -96,15 +98,15 @@ func TestRelayPublishesFullBatchesAtOnce(t *testing.T) {
 		q := &queue{waiting: events(5)}
 		want := slices.Clone(q.waiting)
 		began := time.Now()
-		var sent []domain.OrderEvent
-		runRelay(t, q, func(_ context.Context, events []domain.OrderEvent) error {
+		var sent []usecase.OutboxEntry
+		runRelay(t, q, func(_ context.Context, events []usecase.OutboxEntry) error {
 			sent = append(sent, events...)
 			if took := time.Since(began); took != 0 {
 				t.Errorf("a batch was sent after %v", took)
 			}
 			return nil
 		}, relayConfig, 500*time.Millisecond)
-		if !slices.Equal(sent, want) || len(q.leased) != 0 {
+		if !reflect.DeepEqual(sent, want) || len(q.leased) != 0 {
 			t.Errorf("sent %d events, %d still leased", len(sent), len(q.leased))
 		}
 	})
@@ -115,8 +117,8 @@ func TestRelayTriesAgainAndKeepsTheSequence(t *testing.T) {
 		q := &queue{waiting: events(2)}
 		want := slices.Clone(q.waiting)
 		var at []time.Time
-		var sent []domain.OrderEvent
-		runRelay(t, q, func(_ context.Context, events []domain.OrderEvent) error {
+		var sent []usecase.OutboxEntry
+		runRelay(t, q, func(_ context.Context, events []usecase.OutboxEntry) error {
 			at = append(at, time.Now())
 			if len(at) < 4 {
 				return errDisk
@@ -124,7 +126,7 @@ func TestRelayTriesAgainAndKeepsTheSequence(t *testing.T) {
 			sent = append(sent, events...)
 			return nil
 		}, relayConfig, time.Hour)
-		if !slices.Equal(sent, want) || q.released != 3 {
+		if !reflect.DeepEqual(sent, want) || q.released != 3 {
 			t.Errorf("sent %v, released %d times", sent, q.released)
 		}
 		for i := 1; i < 4; i++ {
@@ -140,7 +142,7 @@ func TestRelayGivesUpBeforeItsLeaseEnds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		q := &queue{waiting: events(1)}
 		var took time.Duration
-		runRelay(t, q, func(ctx context.Context, _ []domain.OrderEvent) error {
+		runRelay(t, q, func(ctx context.Context, _ []usecase.OutboxEntry) error {
 			began := time.Now()
 			<-ctx.Done()
 			took = time.Since(began)
@@ -155,7 +157,7 @@ func TestRelayGivesUpBeforeItsLeaseEnds(t *testing.T) {
 func TestRelayReleasesWhenItIsStopped(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		q := &queue{waiting: events(1)}
-		runRelay(t, q, func(ctx context.Context, _ []domain.OrderEvent) error {
+		runRelay(t, q, func(ctx context.Context, _ []usecase.OutboxEntry) error {
 			<-ctx.Done()
 			return ctx.Err()
 		}, relayConfig, time.Second)
@@ -178,7 +180,7 @@ func TestRelayReportsItsPasses(t *testing.T) {
 			passes = append(passes, pass{published, waiting, errors.Is(err, errDisk)})
 		}
 		failures := 1
-		runRelay(t, q, func(context.Context, []domain.OrderEvent) error {
+		runRelay(t, q, func(context.Context, []usecase.OutboxEntry) error {
 			if failures > 0 {
 				failures--
 				return errDisk

@@ -10,9 +10,15 @@ import (
 	"testing"
 	"time"
 
+	"go.opentelemetry.io/otel"
+	"go.opentelemetry.io/otel/propagation"
+
 	"example.com/shopfront/internal/adapter/messaging"
 	"example.com/shopfront/internal/domain"
 	"example.com/shopfront/internal/infrastructure/kafka"
+	"example.com/shopfront/internal/usecase"
+
+	"example.com/shopfront/pkg/logger"
 )
 
 var errDown = errors.New("down")
@@ -27,24 +33,30 @@ func (s *sender) Send(_ context.Context, messages ...kafka.Message) error {
 	return s.err
 }
 
-func event() domain.OrderEvent {
-	return domain.NewOrderEvent(domain.Order{
-		ID: domain.NewOrderID(), UserID: domain.NewUserID(), Status: domain.StatusPaid,
-		Total: domain.Money{Amount: 998, Currency: "EUR"}, UpdatedAt: time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC),
-	})
+const traceID = "0102030405060708090a0b0c0d0e0f10"
+
+func event() usecase.OutboxEntry {
+	return usecase.OutboxEntry{
+		OrderEvent: domain.NewOrderEvent(domain.Order{
+			ID: domain.NewOrderID(), UserID: domain.NewUserID(), Status: domain.StatusPaid,
+			Total: domain.Money{Amount: 998, Currency: "EUR"}, UpdatedAt: time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC),
+		}),
+		Trace: map[string]string{"traceparent": "00-" + traceID + "-0102030405060708-01"},
+	}
 }
 
 func TestPublish(t *testing.T) {
 	s := &sender{}
 	first, second := event(), event()
-	if err := messaging.NewKafkaPublisher(s, "orders").Publish(t.Context(), []domain.OrderEvent{first, second}); err != nil {
+	if err := messaging.NewKafkaPublisher(s, "orders").Publish(t.Context(), []usecase.OutboxEntry{first, second}); err != nil {
 		t.Fatal(err)
 	}
 	if len(s.sent) != 2 || s.sent[1].Key != string(second.OrderID) {
 		t.Fatalf("sent %v", s.sent)
 	}
 	m := s.sent[0]
-	if m.Topic != "orders" || m.Key != string(first.OrderID) || m.Headers["ce_id"] != first.ID || m.Headers["ce_type"] != "order.paid" {
+	if m.Topic != "orders" || m.Key != string(first.OrderID) || m.Headers["ce_id"] != first.ID || m.Headers["ce_type"] != "order.paid" ||
+		m.Headers["traceparent"] != first.Trace["traceparent"] {
 		t.Errorf("message %+v", m)
 	}
 	var got map[string]any
@@ -63,20 +75,23 @@ func TestPublish(t *testing.T) {
 
 func TestPublishReportsFailure(t *testing.T) {
 	p := messaging.NewKafkaPublisher(&sender{err: errDown}, "orders")
-	if err := p.Publish(t.Context(), []domain.OrderEvent{event()}); !errors.Is(err, errDown) {
+	if err := p.Publish(t.Context(), []usecase.OutboxEntry{event()}); !errors.Is(err, errDown) {
 		t.Errorf("got %v", err)
 	}
 }
 
 func TestLogPublisher(t *testing.T) {
+	otel.SetTextMapPropagator(propagation.TraceContext{})
 	var out bytes.Buffer
 	e := event()
-	p := messaging.NewLogPublisher(slog.New(slog.NewTextHandler(&out, nil)))
-	if err := p.Publish(t.Context(), []domain.OrderEvent{e}); err != nil {
+	p := messaging.NewLogPublisher(logger.New(&out, slog.LevelInfo, true))
+	if err := p.Publish(t.Context(), []usecase.OutboxEntry{e}); err != nil {
 		t.Fatal(err)
 	}
-	if !strings.Contains(out.String(), e.ID) || !strings.Contains(out.String(), "order.paid") {
-		t.Errorf("log: %s", out.String())
+	for _, want := range []string{e.ID, "order.paid", "trace_id=" + traceID} {
+		if !strings.Contains(out.String(), want) {
+			t.Errorf("%s is not in the log: %s", want, out.String())
+		}
 	}
 }
 

@@ -7,10 +7,13 @@ import (
 	"encoding/json"
 	"fmt"
 	"log/slog"
+	"maps"
 	"time"
 
-	"example.com/shopfront/internal/domain"
 	"example.com/shopfront/internal/infrastructure/kafka"
+	"example.com/shopfront/internal/usecase"
+
+	"example.com/shopfront/pkg/tracing"
 )
 
 // Names of headers, as CloudEvents has them for Kafka.
@@ -52,7 +55,7 @@ type orderMessage struct {
 
 // Publish sends the events, keyed by their order so that one order's events keep
 // their sequence.
-func (p *KafkaPublisher) Publish(ctx context.Context, events []domain.OrderEvent) error {
+func (p *KafkaPublisher) Publish(ctx context.Context, events []usecase.OutboxEntry) error {
 	messages := make([]kafka.Message, len(events))
 	for i, e := range events {
 		value, err := json.Marshal(orderMessage{
@@ -68,16 +71,13 @@ func (p *KafkaPublisher) Publish(ctx context.Context, events []domain.OrderEvent
 		if err != nil {
 			return fmt.Errorf("encode event %s: %w", e.ID, err)
 		}
-		messages[i] = kafka.Message{
-			Topic: p.topic,
-			Key:   string(e.OrderID),
-			Value: value,
-			Headers: map[string]string{
-				headerID:          e.ID,
-				headerType:        e.Type,
-				headerContentType: "application/json",
-			},
+		headers := map[string]string{
+			headerID:          e.ID,
+			headerType:        e.Type,
+			headerContentType: "application/json",
 		}
+		maps.Copy(headers, e.Trace)
+		messages[i] = kafka.Message{Topic: p.topic, Key: string(e.OrderID), Value: value, Headers: headers}
 	}
 	return p.sender.Send(ctx, messages...)
 }
@@ -91,9 +91,9 @@ type LogPublisher struct {
 func NewLogPublisher(log *slog.Logger) *LogPublisher { return &LogPublisher{log} }
 
 // Publish implements usecase.EventPublisher.
-func (p *LogPublisher) Publish(ctx context.Context, events []domain.OrderEvent) error {
+func (p *LogPublisher) Publish(ctx context.Context, events []usecase.OutboxEntry) error {
 	for _, e := range events {
-		p.log.InfoContext(ctx, "event", "type", e.Type, "event_id", e.ID, "order_id", e.OrderID)
+		p.log.InfoContext(tracing.Resume(ctx, e.Trace), "event", "type", e.Type, "event_id", e.ID, "order_id", e.OrderID)
 	}
 	return nil
 }

@@ -1,8 +1,8 @@
 package repository
 
-import "example.com/shopfront/internal/domain"
+import "example.com/shopfront/internal/usecase"
 
-func eventIDs(events []domain.OrderEvent) []string {
+func eventIDs(events []usecase.OutboxEntry) []string {
 	ids := make([]string, len(events))
 	for i, e := range events {
 		ids[i] = e.ID

@@ -3,13 +3,18 @@ package repository_test
 import (
 	"context"
 	"errors"
-	"slices"
+	"reflect"
 	"testing"
 	"time"
+
+	"go.opentelemetry.io/otel"
+	"go.opentelemetry.io/otel/propagation"
 
 	"example.com/shopfront/internal/adapter/repository"
 	"example.com/shopfront/internal/domain"
 	"example.com/shopfront/internal/usecase"
+
+	"example.com/shopfront/pkg/tracing"
 )
 
 func TestMemoryOutbox(t *testing.T) {
@@ -24,7 +29,7 @@ func TestMemoryOutbox(t *testing.T) {
 type outboxTest struct {
 	usecase.OutboxQueue
 
-	a1, b1, a2 domain.OrderEvent
+	a1, b1, a2 usecase.OutboxEntry
 }
 
 func newOutboxTest(t *testing.T, s store, queue usecase.OutboxQueue) *outboxTest {
@@ -35,17 +40,28 @@ func newOutboxTest(t *testing.T, s store, queue usecase.OutboxQueue) *outboxTest
 	if _, err := paid.ChangeStatus(domain.StatusPaid, later); err != nil {
 		t.Fatal(err)
 	}
-	o := &outboxTest{queue, domain.NewOrderEvent(a), domain.NewOrderEvent(b), domain.NewOrderEvent(paid)}
-	for _, e := range []domain.OrderEvent{o.a1, o.b1, o.a2} {
-		s.do(t, func(ctx context.Context, r usecase.Repositories) error { return r.Outbox.Add(ctx, e) })
+	otel.SetTextMapPropagator(propagation.TraceContext{})
+	add := func(o domain.Order, headers map[string]string) usecase.OutboxEntry {
+		entry := usecase.OutboxEntry{OrderEvent: domain.NewOrderEvent(o), Trace: headers}
+		s.do(t, func(ctx context.Context, r usecase.Repositories) error {
+			return r.Outbox.Add(tracing.Resume(ctx, headers), entry.OrderEvent)
+		})
+		return entry
 	}
-	return o
+	return &outboxTest{
+		OutboxQueue: queue,
+		a1: add(a, map[string]string{
+			"traceparent": "00-0102030405060708090a0b0c0d0e0f10-0102030405060708-01", "tracestate": "vendor=1",
+		}),
+		b1: add(b, nil), // in no trace
+		a2: add(paid, map[string]string{"traceparent": "00-11111111111111111111111111111111-2222222222222222-00"}),
+	}
 }
 
-func (o *outboxTest) wantClaim(t *testing.T, limit int, lease time.Duration, want ...domain.OrderEvent) {
+func (o *outboxTest) wantClaim(t *testing.T, limit int, lease time.Duration, want ...usecase.OutboxEntry) {
 	t.Helper()
 	got, err := o.Claim(t.Context(), limit, lease)
-	if err != nil || !slices.Equal(got, want) {
+	if err != nil || len(got) != len(want) || len(want) > 0 && !reflect.DeepEqual(got, want) {
 		t.Errorf("claimed %+v, %v; want %+v", got, err, want)
 	}
 }
@@ -85,7 +101,7 @@ func testOutbox(t *testing.T, open func(t *testing.T) (store, usecase.OutboxQueu
 		o := start(t)
 		o.wantClaim(t, 1, time.Hour, o.a1)
 		o.wantClaim(t, 10, time.Hour, o.b1)
-		if err := o.Delete(t.Context(), []domain.OrderEvent{o.a1}); err != nil {
+		if err := o.Delete(t.Context(), []usecase.OutboxEntry{o.a1}); err != nil {
 			t.Fatal(err)
 		}
 		o.wantClaim(t, 10, time.Hour, o.a2)
@@ -93,7 +109,7 @@ func testOutbox(t *testing.T, open func(t *testing.T) (store, usecase.OutboxQueu
 	t.Run("releases at once", func(t *testing.T) {
 		o := start(t)
 		o.wantClaim(t, 10, time.Hour, o.a1, o.b1, o.a2)
-		if err := o.Release(t.Context(), []domain.OrderEvent{o.a1, o.b1, o.a2}); err != nil {
+		if err := o.Release(t.Context(), []usecase.OutboxEntry{o.a1, o.b1, o.a2}); err != nil {
 			t.Fatal(err)
 		}
 		o.wantClaim(t, 10, time.Hour, o.a1, o.b1, o.a2)
@@ -105,7 +121,7 @@ func testOutbox(t *testing.T, open func(t *testing.T) (store, usecase.OutboxQueu
 		if err != nil || waiting != 3 || !oldest.Equal(noon) {
 			t.Errorf("%d events since %v; %v", waiting, oldest, err)
 		}
-		if err := errors.Join(o.Delete(t.Context(), []domain.OrderEvent{o.a1, o.b1, o.a2}), o.Delete(t.Context(), nil)); err != nil {
+		if err := errors.Join(o.Delete(t.Context(), []usecase.OutboxEntry{o.a1, o.b1, o.a2}), o.Delete(t.Context(), nil)); err != nil {
 			t.Fatal(err)
 		}
 		if waiting, oldest, err := o.Backlog(t.Context()); err != nil || waiting != 0 || !oldest.IsZero() {

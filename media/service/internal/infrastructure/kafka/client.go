@@ -6,11 +6,15 @@ package kafka
 import (
 	"context"
 	"crypto/tls"
+	"errors"
 	"fmt"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/sasl/scram"
+	"github.com/twmb/franz-go/plugin/kotel"
+
+	"example.com/shopfront/pkg/tracing"
 )
 
 // Config says where Kafka is and how to log in.
@@ -23,7 +27,7 @@ type Config struct {
 }
 
 // Message is what is sent and received. Messages with the same key keep their
-// sequence.
+// sequence. The headers carry the trace that a message belongs to.
 type Message struct {
 	Topic   string
 	Key     string
@@ -47,6 +51,15 @@ func (c Config) options() []kgo.Opt {
 	return options
 }
 
+var errNoKey = errors.New("keys are not traced")
+
+// tracer adds spans for messages that are sent, received and processed, without
+// their keys: those of other services may be personal data.
+func (c Config) tracer(group string) *kotel.Tracer {
+	return kotel.NewTracer(kotel.ClientID(c.ClientID), kotel.ConsumerGroup(group),
+		kotel.KeyFormatter(func(*kgo.Record) (string, error) { return "", errNoKey }))
+}
+
 // Producer sends messages.
 type Producer struct {
 	client *kgo.Client
@@ -55,6 +68,7 @@ type Producer struct {
 // OpenProducer returns a producer. It does not wait for the brokers.
 func OpenProducer(c Config) (*Producer, error) {
 	client, err := kgo.NewClient(append(c.options(),
+		kgo.WithHooks(c.tracer("")),
 		kgo.RequiredAcks(kgo.AllISRAcks()),
 		kgo.RecordDeliveryTimeout(30*time.Second),
 		kgo.MaxBufferedRecords(10_000),
@@ -69,11 +83,14 @@ func OpenProducer(c Config) (*Producer, error) {
 }
 
 // Send returns when the brokers have stored every message, or with an error
-// when some may be missing.
+// when some may be missing. A message goes on in the trace of its headers, or
+// else in that of ctx.
 func (p *Producer) Send(ctx context.Context, messages ...Message) error {
 	records := make([]*kgo.Record, len(messages))
 	for i, m := range messages {
-		records[i] = m.record()
+		// The cause becomes the parent: OpenTelemetry allows that to a span of one
+		// message and wants links for spans of several, which have no single cause.
+		records[i] = m.record(tracing.Resume(ctx, m.Headers))
 	}
 	if err := p.client.ProduceSync(ctx, records...).FirstErr(); err != nil {
 		return fmt.Errorf("kafka: send: %w", err)
@@ -87,8 +104,8 @@ func (p *Producer) Ping(ctx context.Context) error { return p.client.Ping(ctx) }
 // Close ends the connections.
 func (p *Producer) Close() { p.client.Close() }
 
-func (m Message) record() *kgo.Record {
-	r := &kgo.Record{Topic: m.Topic, Key: []byte(m.Key), Value: m.Value}
+func (m Message) record(ctx context.Context) *kgo.Record {
+	r := &kgo.Record{Topic: m.Topic, Key: []byte(m.Key), Value: m.Value, Context: ctx}
 	for key, value := range m.Headers {
 		r.Headers = append(r.Headers, kgo.RecordHeader{Key: key, Value: []byte(value)})
 	}

@@ -12,6 +12,9 @@ import (
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/plugin/kotel"
+	"go.opentelemetry.io/otel/codes"
+	"go.opentelemetry.io/otel/trace"
 )
 
 // ConsumerConfig says what a consumer reads and how hard it tries.
@@ -56,6 +59,7 @@ func (e *permanentError) Unwrap() error { return e.error }
 // messages with the same key in sequence, partitions side by side.
 type Consumer struct {
 	client  *kgo.Client
+	tracer  *kotel.Tracer
 	cancel  context.CancelFunc // ends everything the client still does
 	config  ConsumerConfig
 	handler Handler
@@ -66,8 +70,10 @@ type Consumer struct {
 // values of ctx, not its end.
 func OpenConsumer(ctx context.Context, c Config, cc ConsumerConfig, handler Handler, log *slog.Logger) (*Consumer, error) {
 	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	tracer := c.tracer(cc.Group)
 	client, err := kgo.NewClient(append(c.options(),
 		kgo.WithContext(ctx),
+		kgo.WithHooks(tracer),
 		kgo.ConsumerGroup(cc.Group),
 		kgo.ConsumeTopics(cc.Topic),
 		kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()),
@@ -81,7 +87,7 @@ func OpenConsumer(ctx context.Context, c Config, cc ConsumerConfig, handler Hand
 		cancel()
 		return nil, fmt.Errorf("kafka: open the consumer: %w", err)
 	}
-	return &Consumer{client, cancel, cc, handler, log}, nil
+	return &Consumer{client, tracer, cancel, cc, handler, log}, nil
 }
 
 // Run handles messages until ctx ends. The message in hand is then finished and
@@ -143,6 +149,9 @@ func (c *Consumer) handleAll(ctx context.Context, fetches kgo.Fetches) {
 // handle reports whether the record is dealt with, as a message or as a dead
 // letter. It is not when ctx ended before.
 func (c *Consumer) handle(ctx context.Context, record *kgo.Record) bool {
+	_, span := c.tracer.WithProcessSpan(record)
+	defer span.End()
+	ctx = trace.ContextWithSpan(ctx, span)
 	message := messageOf(record)
 	for attempt := 1; ctx.Err() == nil; attempt++ {
 		err := c.try(ctx, message)
@@ -183,9 +192,10 @@ func (c *Consumer) bury(ctx context.Context, record *kgo.Record, m Message, atte
 	letter.Headers["dead-letter-attempts"] = strconv.Itoa(attempts)
 	letter.Headers["dead-letter-error"] = cause.Error()
 	for try := 1; ctx.Err() == nil; try++ {
-		err := c.client.ProduceSync(ctx, letter.record()).FirstErr()
+		err := c.client.ProduceSync(ctx, letter.record(ctx)).FirstErr()
 		if err == nil {
 			c.config.OnOutcome("dead")
+			trace.SpanFromContext(ctx).SetStatus(codes.Error, "dead letter") // the log has the error
 			c.log.ErrorContext(ctx, "message is a dead letter", "topic", record.Topic,
 				"partition", record.Partition, "offset", record.Offset, "attempts", attempts, "error", cause)
 			return true

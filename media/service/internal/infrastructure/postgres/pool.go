@@ -30,6 +30,7 @@ func Open(ctx context.Context, c Config) (*pgxpool.Pool, error) {
 	pc.MaxConnIdleTime = 5 * time.Minute
 	pc.HealthCheckPeriod = 30 * time.Second
 	pc.ConnConfig.ConnectTimeout = 5 * time.Second
+	pc.ConnConfig.Tracer = newTracer()
 	ms := fmt.Sprint(c.StatementTimeout.Milliseconds())
 	pc.ConnConfig.RuntimeParams["statement_timeout"] = ms
 	pc.ConnConfig.RuntimeParams["idle_in_transaction_session_timeout"] = ms

@@ -5,8 +5,11 @@ package redis
 import (
 	"context"
 	"errors"
+	"fmt"
+	"slices"
 	"time"
 
+	"github.com/redis/go-redis/extra/redisotel/v9"
 	"github.com/redis/go-redis/v9"
 )
 
@@ -29,7 +32,21 @@ func Open(c Config) (*redis.Client, error) {
 	options.ContextTimeoutEnabled = true
 	options.MaxRetries = -1 // a cache that fails is answered by the database
 	options.DialerRetries = 1
-	return redis.NewClient(options), nil
+	client := redis.NewClient(options)
+	err = redisotel.InstrumentTracing(client,
+		redisotel.WithDBStatement(false), // keys and values may be personal data
+		redisotel.WithCallerEnabled(false),
+		redisotel.WithCommandFilter(untraced),
+		redisotel.WithCommandsFilter(func(all []redis.Cmder) bool { return slices.ContainsFunc(all, untraced) }))
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("redis: trace: %w", err), client.Close())
+	}
+	return client, nil
+}
+
+// untraced reports whether a command belongs to a connection, not to a request.
+func untraced(c redis.Cmder) bool {
+	return c.Name() == "ping" || c.Name() == "client" || redisotel.DefaultCommandFilter(c)
 }
 
 // Ping returns a check that asks Redis for a sign of life.
