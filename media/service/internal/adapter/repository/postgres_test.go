@@ -4,9 +4,12 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
+	"io/fs"
 	"net/url"
 	"os"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -99,6 +102,33 @@ func TestPostgresKeepsNoConnection(t *testing.T) {
 	}
 	if n := pool.Stat().AcquiredConns(); n != 0 {
 		t.Errorf("%d connections are still in use", n)
+	}
+}
+
+func TestMigrationsWaitForOneAnother(t *testing.T) {
+	pool := openSchema(t)
+	if _, err := pool.Exec(t.Context(), "DROP TABLE schema_migrations, orders, users CASCADE; DROP TABLE IF EXISTS outbox"); err != nil {
+		t.Fatal(err)
+	}
+	var wg sync.WaitGroup
+	var applied atomic.Int64
+	for range 3 {
+		wg.Go(func() {
+			names, err := postgres.Migrate(t.Context(), pool, repository.Migrations())
+			if err != nil {
+				t.Error(err)
+			}
+			applied.Add(int64(len(names)))
+		})
+	}
+	wg.Wait()
+	all, err := fs.Glob(repository.Migrations(), "*.sql")
+	if err != nil || int(applied.Load()) != len(all) {
+		t.Errorf("applied %d of %d, %v", applied.Load(), len(all), err)
+	}
+	var timeout string
+	if err := pool.QueryRow(t.Context(), "SHOW statement_timeout").Scan(&timeout); err != nil || timeout != "5s" {
+		t.Errorf("a request's statement may take %s, %v", timeout, err)
 	}
 }
 

@@ -25,13 +25,6 @@ func Migrate(ctx context.Context, pool *pgxpool.Pool, files fs.FS) ([]string, er
 		return nil, fmt.Errorf("postgres: connect: %w", err)
 	}
 	defer conn.Release()
-	// Migrations may take longer than a request's statement may.
-	if _, err := conn.Exec(ctx, "SET statement_timeout = 0; SET lock_timeout = '10s'"); err != nil {
-		return nil, fmt.Errorf("postgres: set timeouts: %w", err)
-	}
-	if _, err := conn.Exec(ctx, "SELECT pg_advisory_lock($1)", migrationLock); err != nil {
-		return nil, fmt.Errorf("postgres: wait for other migrations: %w", err)
-	}
 	// The session holds the lock and the settings; end it instead of handing it
 	// back to the pool.
 	defer func() {
@@ -39,6 +32,17 @@ func Migrate(ctx context.Context, pool *pgxpool.Pool, files fs.FS) ([]string, er
 		defer cancel()
 		_ = conn.Conn().Close(closing) // the server releases the lock in any case
 	}()
+	// Migrations, also those of others, may take longer than a request's statement.
+	if _, err := conn.Exec(ctx, "SET statement_timeout = 0"); err != nil {
+		return nil, fmt.Errorf("postgres: set timeouts: %w", err)
+	}
+	if _, err := conn.Exec(ctx, "SELECT pg_advisory_lock($1)", migrationLock); err != nil {
+		return nil, fmt.Errorf("postgres: wait for other migrations: %w", err)
+	}
+	// What waits for a table makes all that come later wait for it too.
+	if _, err := conn.Exec(ctx, "SET lock_timeout = '10s'"); err != nil {
+		return nil, fmt.Errorf("postgres: set timeouts: %w", err)
+	}
 
 	pending, err := pendingMigrations(ctx, conn.Conn(), files)
 	if err != nil {
