@@ -33,8 +33,10 @@ func (e *env) kafka() kafkaConfig {
 		Group:         e.text("KAFKA_GROUP", "shopfront"),
 		RelayInterval: e.duration("OUTBOX_INTERVAL", 500*time.Millisecond, time.Millisecond, time.Minute),
 	}
-	if brokers := e.text("KAFKA_BROKERS", ""); brokers != "" {
-		c.Brokers = strings.Split(brokers, ",")
+	for broker := range strings.SplitSeq(e.text("KAFKA_BROKERS", ""), ",") {
+		if broker = strings.TrimSpace(broker); broker != "" {
+			c.Brokers = append(c.Brokers, broker)
+		}
 	}
 	if (c.Username == "") != (c.Password == "") {
 		e.fail("KAFKA_USERNAME", "and KAFKA_PASSWORD must be set together")

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -12,6 +13,13 @@ import (
 func TestKafkaNeedsBothCredentials(t *testing.T) {
 	if _, err := loadConfig(lookup(map[string]string{"KAFKA_USERNAME": "u"})); err == nil {
 		t.Error("a user without a password was accepted")
+	}
+}
+
+func TestKafkaBrokersAreAList(t *testing.T) {
+	cfg, err := loadConfig(lookup(map[string]string{"KAFKA_BROKERS": "a:9092, b:9092,"}))
+	if want := []string{"a:9092", "b:9092"}; err != nil || !slices.Equal(cfg.Kafka.Brokers, want) {
+		t.Errorf("got %q, %v; want %q", cfg.Kafka.Brokers, err, want)
 	}
 }
 
