@@ -4,8 +4,10 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"log/slog"
 	"math/rand/v2"
+	"runtime/debug"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -65,15 +67,7 @@ func (c *Cache) Get(ctx context.Context, id domain.UserID) (domain.User, error) 
 	}
 	// One load serves all who wait for the same user. It does not end with the
 	// caller who happened to start it.
-	loading := c.loads.DoChan(string(id), func() (any, error) {
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), c.config.LoadTimeout)
-		defer cancel()
-		user, err := c.users.Get(ctx, id)
-		if err == nil {
-			c.fill(ctx, user)
-		}
-		return user, err
-	})
+	loading := c.loads.DoChan(string(id), func() (any, error) { return c.load(ctx, id) })
 	select {
 	case result := <-loading:
 		user, _ := result.Val.(domain.User)
@@ -81,6 +75,21 @@ func (c *Cache) Get(ctx context.Context, id domain.UserID) (domain.User, error) 
 	case <-ctx.Done():
 		return domain.User{}, context.Cause(ctx)
 	}
+}
+
+func (c *Cache) load(ctx context.Context, id domain.UserID) (user domain.User, err error) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), c.config.LoadTimeout)
+	defer cancel()
+	defer func() {
+		if p := recover(); p != nil { // singleflight would end the whole process
+			c.log.ErrorContext(ctx, "panic", "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
+			err = fmt.Errorf("panic: %v", p)
+		}
+	}()
+	if user, err = c.users.Get(ctx, id); err == nil {
+		c.fill(ctx, user)
+	}
+	return user, err
 }
 
 // List implements usecase.UserReader.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"os"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -176,6 +177,17 @@ func TestStoreAnswersForABrokenEntry(t *testing.T) {
 	if err := c.redis.Set("user:1:"+string(ada.ID), "{"); err != nil {
 		t.Fatal(err)
 	}
+	c.wantName(t, ada.ID, "Ada")
+}
+
+func TestPanicOfTheStoreIsAnError(t *testing.T) {
+	c := newCacheTest(t)
+	ada := c.createUser(t, "ada@example.com")
+	c.backing.before = func() { panic("kaboom") }
+	if _, err := c.users.Get(t.Context(), ada.ID); err == nil || !strings.Contains(err.Error(), "kaboom") {
+		t.Errorf("got %v", err)
+	}
+	c.backing.before = nil
 	c.wantName(t, ada.ID, "Ada")
 }
 
