@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"maps"
 	"math/rand/v2"
+	"runtime/debug"
 	"strconv"
 	"sync"
 	"time"
@@ -77,6 +78,7 @@ func OpenConsumer(ctx context.Context, c Config, cc ConsumerConfig, handler Hand
 		kgo.ConsumerGroup(cc.Group),
 		kgo.ConsumeTopics(cc.Topic),
 		kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()),
+		kgo.FetchMaxWait(500*time.Millisecond), // a partition that is added waits for the fetch in hand
 		kgo.DisableAutoCommit(),
 		kgo.BlockRebalanceOnPoll(),
 		kgo.RebalanceTimeout(cc.slowest()+30*time.Second),
@@ -176,6 +178,7 @@ func (c *Consumer) try(ctx context.Context, m Message) (err error) {
 	defer cancel()
 	defer func() {
 		if p := recover(); p != nil {
+			c.log.ErrorContext(ctx, "panic", "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
 			err = Permanent(fmt.Errorf("panic: %v", p))
 		}
 	}()
