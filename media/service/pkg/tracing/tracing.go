@@ -23,15 +23,15 @@ func Setup(ctx context.Context, service, version, endpoint string, onError func(
 	if endpoint == "" {
 		return func(context.Context) error { return nil }, nil
 	}
-	exporter, err := otlptracehttp.New(ctx)
-	if err != nil {
-		return nil, fmt.Errorf("open the trace exporter: %w", err)
-	}
 	attributes, err := resource.Merge(resource.Default(), resource.NewSchemaless(
 		semconv.ServiceName(service), semconv.ServiceVersion(version),
 	))
 	if err != nil {
 		return nil, fmt.Errorf("describe the service: %w", err)
+	}
+	exporter, err := otlptracehttp.New(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("open the trace exporter: %w", err)
 	}
 	provider := trace.NewTracerProvider(trace.WithBatcher(exporter), trace.WithResource(attributes))
 	otel.SetTracerProvider(provider)

@@ -51,7 +51,7 @@ func methodOf(r *http.Request) string {
 		http.MethodDelete, http.MethodOptions:
 		return r.Method
 	default:
-		return "other" // clients may invent methods too
+		return "_OTHER" // as OpenTelemetry names all that clients may invent
 	}
 }
 
