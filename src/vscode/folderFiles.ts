@@ -108,7 +108,10 @@ async function orClean(path: string, write: () => Thenable<void>, clean: () => P
     } catch {
       throw new LeftBehindError(path, error);
     }
-    throw error;
+    // The message of this one is often no more than the URI.
+    throw error instanceof vscode.FileSystemError && error.code === 'NoPermissions'
+      ? new Error(`no permission to write ${path || 'the folder'}`, { cause: error })
+      : error;
   }
 }
 

@@ -152,12 +152,17 @@ export class Scaffolder {
       gap: await this.goModGap({ target, options }, plan),
       outsideGoWork: result.files.includes(below(target.path, 'go.mod')) && (await this.#hasGoWork(target)),
     };
+    const isInWorkspace = vscode.workspace.getWorkspaceFolder(folder) !== undefined;
+    if (isInWorkspace && outcome.created > 0) {
+      // The preview, which had the focus, is gone.
+      await vscode.commands.executeCommand('revealInExplorer', folder);
+    }
     const actions: Record<string, () => Thenable<unknown>> = {};
     const command = nextCommand(outcome, folder.scheme);
     if (command !== undefined) {
       actions[`Run ${command.replace(/ \.$/, '')}`] = async () => runInTerminal(command, folder);
     }
-    if (vscode.workspace.getWorkspaceFolder(folder) === undefined) {
+    if (!isInWorkspace) {
       actions['Open Folder'] = () =>
         vscode.commands.executeCommand('vscode.openFolder', folder, { forceNewWindow: true });
     } else if (result.files.includes(below(target.path, 'README.md'))) {

@@ -1,5 +1,6 @@
 /** Insert Pattern, Undo Scaffold and the scaffold tool, inside a real extension host. */
 import * as vscode from 'vscode';
+import { exists, whileAccepting } from '../driving.ts';
 import { extension, readText, workspaceFolder, writeText } from '../extension.ts';
 import { contains, equal, eventually, ok, test } from '../registry.ts';
 
@@ -77,48 +78,41 @@ test('the scaffold tool refuses bad input in words, and writes nothing', async (
     [{ modulePath: 'no dot' }, 'modulePath: '],
     [{ modulePath: 'example.com/x', folder: '../outside' }, 'folder: '],
     [{ modulePath: 'example.com/x', folder: '/etc' }, 'folder: '],
+    [{ modulePath: 'example.com/x', workspaceFolder: 'other' }, 'workspaceFolder: no open folder has that name'],
   ] as const) {
-    const result = await vscode.lm.invokeTool('goArchitect_scaffoldService', { input, toolInvocationToken: undefined });
-    const text = result.content
-      .map((part) => (part instanceof vscode.LanguageModelTextPart ? part.value : ''))
-      .join('');
-    contains(text, message, JSON.stringify(input));
+    contains(await invokeTool(input), message, JSON.stringify(input));
   }
   equal(await vscode.workspace.fs.readDirectory(workspaceFolder()), before, 'the workspace');
 });
 
-/** Accepts what the command asks, or runs a command of a view, until the condition holds; then lets the command end. */
-async function whileAccepting(
-  command: Thenable<unknown>,
-  done: () => boolean | Promise<boolean>,
-  viewCommand?: string,
-): Promise<void> {
-  let ended = false;
-  const ending = Promise.resolve(command).then(() => {
-    ended = true;
-  });
-  await eventually(async () => {
-    if (!(await done())) {
-      await vscode.commands.executeCommand('workbench.action.acceptSelectedQuickOpenItem');
-      if (viewCommand) {
-        await vscode.commands.executeCommand(viewCommand);
-      }
-    }
-    ok(await done(), 'the command has done its work');
-  }, 20_000);
-  // A command that ends with a message waits until that is closed.
-  await eventually(async () => {
-    await vscode.commands.executeCommand('notifications.clearAll');
-    ok(ended, 'the command has ended');
-  });
-  await ending;
-}
+test('the scaffold tool writes, keeps an existing go.mod, and says what it lacks', async () => {
+  const folder = vscode.Uri.joinPath(workspaceFolder(), 'by-tool');
+  const goMod = 'module example.com/by-tool\n\ngo 1.24\n';
+  await writeText(vscode.Uri.joinPath(folder, 'go.mod'), goMod);
+  const input = {
+    modulePath: 'example.com/by-tool',
+    folder: 'by-tool',
+    components: ['postgres'],
+    workspaceFolder: vscode.workspace.workspaceFolders?.[0]?.name,
+  };
+  const text = await invokeTool(input);
+  contains(text, 'Created ', 'result');
+  contains(text, 'were left alone: by-tool/go.mod', 'result');
+  contains(text, 'Your go.mod lacks for it: go 1.26', 'result');
+  equal(await readText(vscode.Uri.joinPath(folder, 'go.mod')), goMod, 'go.mod');
+  ok(await exists(vscode.Uri.joinPath(folder, 'cmd/server/main.go')), 'main.go');
+});
 
-async function exists(uri: vscode.Uri): Promise<boolean> {
+/** Invokes the tool as a model does, without the question to the user. */
+async function invokeTool(input: object): Promise<string> {
+  const approval = vscode.workspace.getConfiguration('chat.tools.global');
+  // VS Code's own tests pass over the warning of this setting so.
+  await vscode.commands.executeCommand('setContext', 'vscode.chat.tools.global.autoApprove.testMode', true);
+  await approval.update('autoApprove', true, vscode.ConfigurationTarget.Global);
   try {
-    await vscode.workspace.fs.stat(uri);
-    return true;
-  } catch {
-    return false;
+    const result = await vscode.lm.invokeTool('goArchitect_scaffoldService', { input, toolInvocationToken: undefined });
+    return result.content.map((part) => (part instanceof vscode.LanguageModelTextPart ? part.value : '')).join('');
+  } finally {
+    await approval.update('autoApprove', undefined, vscode.ConfigurationTarget.Global);
   }
 }

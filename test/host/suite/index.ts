@@ -6,6 +6,7 @@ import './chat.ts';
 import './snippets.ts';
 import './scaffold.ts';
 import './commands.ts';
+import './fileSystems.ts';
 
 /** Runs every host test; throws when one failed. */
 export async function run(): Promise<void> {
