@@ -10,6 +10,7 @@ import { type GoModGap, goModGap } from '../core/workspace/goModule.ts';
 import type { ExtensionAssets } from './assets.ts';
 import { cancellableIfSlow } from './cancellable.ts';
 import { FolderFiles, type Platform } from './folderFiles.ts';
+import { folderName } from './folderName.ts';
 import type { Log } from './log.ts';
 import { refuseInRestrictedMode } from './restrictedMode.ts';
 import { askScaffold, type ScaffoldAnswers, type ScaffoldDefaults, type Target, targetUri } from './scaffoldInput.ts';
@@ -129,7 +130,7 @@ export class Scaffolder {
       const { components, layout } = answers.options;
       await this.#memento.update(REMEMBERED, { components: [...components], layout });
       const folder = targetUri(answers.target);
-      const plan = await cancellableIfSlow(`Looking at what exists in ${nameOf(folder)}`, (signal) =>
+      const plan = await cancellableIfSlow(`Looking at what exists in ${folderName(folder)}`, (signal) =>
         this.plan(answers, signal),
       );
       // What was decided in chat was previewed there, but for what exists; and where all exists, nothing is decided.
@@ -241,11 +242,6 @@ function chosenInChat(given: Record<string, unknown>): ScaffoldDefaults {
     decided: given.decided === true,
     isProposed: given.isProposed === true,
   };
-}
-
-/** A folder as the user knows it. */
-function nameOf(folder: vscode.Uri): string {
-  return vscode.workspace.asRelativePath(folder);
 }
 
 /** A path of the service, seen from the folder that the target is seen from. */

@@ -10,6 +10,7 @@ import { existingModule, fitToModule, modulePathNamed, suggestModulePath } from 
 import type { ExtensionAssets } from './assets.ts';
 import { CATALOGUE_VENDOR } from './catalogueModel.ts';
 import { FolderFiles } from './folderFiles.ts';
+import { folderName } from './folderName.ts';
 import type { Log } from './log.ts';
 import { previewUri } from './scaffoldPreview.ts';
 import { CANCELLED, streamText } from './streamText.ts';
@@ -63,7 +64,7 @@ export async function showScaffold(
       components: sourceOf('components'),
       layout: sourceOf('layout'),
     },
-    folder: target && vscode.workspace.asRelativePath(target),
+    folder: target && folderName(target),
     model: request.model.name,
     files: rendered.length,
   };

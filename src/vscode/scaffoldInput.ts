@@ -11,6 +11,7 @@ import { PlanError } from '../core/scaffold/plan.ts';
 import { existingModule, fitToModule, folderPathProblem, suggestModulePath } from '../core/scaffold/suggest.ts';
 import type { GoMod } from '../core/workspace/goModule.ts';
 import { FolderFiles, type Platform } from './folderFiles.ts';
+import { folderName } from './folderName.ts';
 import { BACK, inputText, pickItem, pickItems } from './quickInput.ts';
 
 /**
@@ -144,7 +145,7 @@ export async function askScaffold(
 export function refuseReadOnly(folder: vscode.Uri): void {
   if (vscode.workspace.fs.isWritableFileSystem(folder.scheme) === false) {
     throw new PlanError(
-      `Nothing can be written to ${vscode.workspace.asRelativePath(folder)}: its file system is read-only. Choose another folder.`,
+      `Nothing can be written to ${folderName(folder)}: its file system is read-only. Choose another folder.`,
     );
   }
 }

@@ -1,7 +1,8 @@
 import * as vscode from 'vscode';
-import { type JournalEntry, parseJournal, undoScaffold } from '../core/scaffold/journal.ts';
+import { folderOf, type JournalEntry, parseJournal, undoScaffold } from '../core/scaffold/journal.ts';
 import { count } from '../core/words.ts';
 import { FolderFiles, type Platform } from './folderFiles.ts';
+import { folderName } from './folderName.ts';
 import type { Log } from './log.ts';
 import { refuseInRestrictedMode } from './restrictedMode.ts';
 
@@ -103,7 +104,7 @@ async function pickEntry(entries: readonly JournalEntry[]): Promise<JournalEntry
   const items = entries.map((entry) => ({
     label: entry.modulePath,
     description: new Date(entry.createdAt).toLocaleString(),
-    detail: `${count(entry.files.length, 'file')} in ${vscode.workspace.asRelativePath(vscode.Uri.parse(entry.target))}; those that were changed stay`,
+    detail: `${count(entry.files.length, 'file')} in ${folderName(vscode.Uri.joinPath(vscode.Uri.parse(entry.target), folderOf(entry)))}; those that changed stay`,
     entry,
   }));
   const choice = await vscode.window.showQuickPick(items, {

@@ -7,6 +7,7 @@ import { existingModule, fitToModule, folderPathProblem } from '../core/scaffold
 import { count } from '../core/words.ts';
 import { stoppedBy } from './cancellable.ts';
 import { FolderFiles, type Platform } from './folderFiles.ts';
+import { folderName } from './folderName.ts';
 import type { Scaffolder } from './scaffold.ts';
 import { type ScaffoldAnswers, targetUri } from './scaffoldInput.ts';
 
@@ -25,7 +26,7 @@ export function registerScaffoldTool(scaffolder: Scaffolder, platform: Platform)
         return { invocationMessage: 'Checking what to scaffold' };
       }
       const { create, skip } = await stoppedBy(token, (signal) => scaffolder.plan(answers, signal));
-      const folder = vscode.workspace.asRelativePath(targetUri(answers.target));
+      const folder = folderName(targetUri(answers.target));
       const list = create.slice(0, 12).map(({ path }) => `- \`${path}\``);
       const more = create.length > list.length ? [`- and ${create.length - list.length} more`] : [];
       const skipped = skip.length === 0 ? [] : ['', `${count(skip.length, 'file')} that exist already are left alone.`];

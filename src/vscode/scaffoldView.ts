@@ -3,6 +3,7 @@ import { type FileTree, fileTree } from '../core/scaffold/fileTree.ts';
 import { encodeOptions } from '../core/scaffold/options.ts';
 import type { Plan } from '../core/scaffold/plan.ts';
 import { count } from '../core/words.ts';
+import { folderName } from './folderName.ts';
 import { type ScaffoldAnswers, targetUri } from './scaffoldInput.ts';
 import { previewUri } from './scaffoldPreview.ts';
 
@@ -56,10 +57,10 @@ export class ScaffoldView implements vscode.TreeDataProvider<Node>, vscode.Dispo
     this.#target = targetUri(target);
     this.#query = encodeOptions(options);
     this.#roots = withPaths(fileTree([...plan.create.map(({ path }) => inTarget(path)), ...skip]), '');
-    const skipped = skip.length === 0 ? '' : ` ${count(skip.length, 'file')} there already, left alone.`;
+    const skipped = skip.length === 0 ? '' : ` Leaves ${count(skip.length, 'existing file')} alone.`;
     // Created when it is first needed: activation has nothing to show.
     this.#view ??= vscode.window.createTreeView(VIEW, { treeDataProvider: this, showCollapseAll: true });
-    this.#view.message = `${options.modulePath} in ${vscode.workspace.asRelativePath(this.#target)}: ${count(plan.create.length, 'file')} to create.${skipped} Open a file to read it; the check mark above creates them.`;
+    this.#view.message = `${options.modulePath} in ${folderName(this.#target)}: ${count(plan.create.length, 'file')} to create.${skipped} Open a file to read it. The check mark above creates, the cross cancels.`;
     this.#changed.fire();
     await vscode.commands.executeCommand('setContext', VIEW, true);
     await vscode.commands.executeCommand(`${VIEW}.focus`);
@@ -80,9 +81,11 @@ export class ScaffoldView implements vscode.TreeDataProvider<Node>, vscode.Dispo
     if (children) {
       const item = new vscode.TreeItem(name, vscode.TreeItemCollapsibleState.Collapsed);
       item.iconPath = vscode.ThemeIcon.Folder;
-      item.description = `${countFiles(children)}`;
-      item.tooltip = `${path}: ${count(countFiles(children), 'file')}`;
-      item.accessibilityInformation = { label: `${name}, folder, ${count(countFiles(children), 'file')}` };
+      const all = filesIn(children);
+      const fresh = all.filter((file) => !this.#skipped.has(file.path)).length;
+      item.description = fresh === all.length ? `${fresh}` : `${fresh} of ${all.length}`;
+      item.tooltip = `${path}: ${fresh} of ${count(all.length, 'file')} to create`;
+      item.accessibilityInformation = { label: `${name}, folder, ${fresh} of ${count(all.length, 'file')} to create` };
       return item;
     }
     const exists = this.#skipped.has(path);
@@ -91,7 +94,7 @@ export class ScaffoldView implements vscode.TreeDataProvider<Node>, vscode.Dispo
     const item = new vscode.TreeItem(uri, vscode.TreeItemCollapsibleState.None);
     item.label = name;
     item.iconPath = vscode.ThemeIcon.File;
-    item.description = exists ? 'exists, skipped' : '';
+    item.description = exists ? 'exists, skipped' : this.#skipped.size > 0 ? 'new' : '';
     item.tooltip = exists ? `${path} exists already and is left alone` : `${path} will be created`;
     item.accessibilityInformation = {
       label: exists ? `${name}, exists already, left alone` : `${name}, will be created`,
@@ -108,6 +111,6 @@ function withPaths(nodes: readonly FileTree[], above: string): Node[] {
   });
 }
 
-function countFiles(nodes: readonly Node[]): number {
-  return nodes.reduce((sum, { children }) => sum + (children ? countFiles(children) : 1), 0);
+function filesIn(nodes: readonly Node[]): Node[] {
+  return nodes.flatMap((node) => (node.children ? filesIn(node.children) : [node]));
 }

@@ -1,5 +1,5 @@
 /** Scaffold: run the command from the palette, answer it, see the files. */
-import { readFile } from 'node:fs/promises';
+import { readFile, rm } from 'node:fs/promises';
 import path from 'node:path';
 import { contains } from '../host/registry.ts';
 import type { Workbench } from './workbench.ts';
@@ -14,14 +14,39 @@ export async function scaffoldFromPalette(workbench: Workbench): Promise<void> {
   await workbench.acceptSelection('What else?');
   await workbench.acceptSelection('Which layout?');
   await page.locator('.part.sidebar', { hasText: /\d+ files to create/ }).waitFor();
+  // What a screen reader says of a file.
+  await page.locator('.part.sidebar [role="treeitem"][aria-label="go.mod, will be created"]').waitFor();
   await workbench.screenshot('preview');
-  await page.locator('.part.sidebar .action-label[aria-label="Create Files"]:visible').click();
+  // The view has the focus: it is decided from the keyboard.
+  await page.keyboard.press('Control+Enter');
   await page.locator('.notifications-toasts', { hasText: /Created \d+ files/ }).waitFor();
-  await page.keyboard.press('Control+Shift+E');
-  await workbench.explorerItem('services').click();
+  // The explorer shows where the service stands.
+  const explorer = page.locator('.explorer-folders-view');
+  await explorer.locator('.monaco-list-row.selected', { hasText: 'billing' }).waitFor();
+  await workbench.screenshot('created');
+  await page.keyboard.press('ArrowRight'); // opens it, unless it is open
   for (const name of ['cmd', 'internal', 'pkg']) {
     await workbench.explorerItem(name).first().waitFor();
   }
   const main = await readFile(path.join(folder, 'services/billing/cmd/server/main.go'), 'utf8');
   contains(main, '"example.com/billing/', 'imports of main.go');
+
+  // A second time in the same folder: one file is missing, all others stay.
+  await rm(path.join(folder, 'services/billing/Makefile'));
+  await explorer.locator('.label-name', { hasText: /^billing$/ }).click({ button: 'right' });
+  // A menu takes no click in its first moment.
+  await page.locator('.monaco-menu .action-label', { hasText: 'Scaffold Service' }).click({ delay: 300 });
+  await workbench.acceptSelection('What else?');
+  await workbench.acceptSelection('Which layout?');
+  await page.locator('.part.sidebar', { hasText: /1 file to create\. Leaves \d+ existing files alone/ }).waitFor();
+  await page.locator('.part.sidebar [role="treeitem"][aria-label="go.mod, exists already, left alone"]').waitFor();
+  await workbench.screenshot('again');
+  await page.keyboard.press('Escape');
+  await page.locator('.part.sidebar', { hasText: 'file to create' }).waitFor({ state: 'detached' });
+
+  await workbench.runCommand('Go Architect: Undo Scaffold');
+  await workbench.quickPickItem('example.com/billing').waitFor();
+  await workbench.screenshot('undo');
+  await page.keyboard.press('Enter');
+  await page.locator('.notifications-toasts', { hasText: /Removed \d+ files/ }).waitFor();
 }

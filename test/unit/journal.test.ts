@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { journalEntry, parseJournal, undoScaffold } from '../../src/core/scaffold/journal.ts';
+import { folderOf, journalEntry, parseJournal, undoScaffold } from '../../src/core/scaffold/journal.ts';
 import { planScaffold } from '../../src/core/scaffold/plan.ts';
 import { writePlan } from '../../src/core/scaffold/write.ts';
 import { MemoryFiles } from './support/memoryFiles.ts';
@@ -55,6 +55,17 @@ describe('undoScaffold', () => {
     await undoScaffold(entry, target);
     expect([...target.texts]).toEqual([['README.md', 'readme']]);
   });
+});
+
+test.each([
+  [['services/orders/README.md', 'services/orders/cmd/main.go'], 'services/orders'],
+  [['services/orders/cmd/server/main.go'], 'services/orders/cmd/server'],
+  [['README.md', 'cmd/main.go'], ''],
+  [['a/b/x', 'a/bc/x'], 'a'],
+  [[], ''],
+])('the files %j are in %j', (paths, folder) => {
+  const files = paths.map((path) => ({ path, sha256: '' }));
+  expect(folderOf({ target: '', modulePath: '', createdAt: '', files, folders: [] })).toBe(folder);
 });
 
 describe('parseJournal', () => {

@@ -35,6 +35,13 @@ export function undoScaffold({ files, folders }: JournalEntry, target: Files): P
   return removeCreated(target, created, folders);
 }
 
+/** The folder that holds all files of an entry, seen from its target; empty for the target itself. */
+export function folderOf({ files }: JournalEntry): string {
+  const [first = [], ...others] = files.map(({ path }) => path.split('/').slice(0, -1));
+  const shared = first.findIndex((part, depth) => others.some((other) => other[depth] !== part));
+  return first.slice(0, shared < 0 ? first.length : shared).join('/');
+}
+
 /** Reads a journal; what is not an entry is passed over, since the file could be from another version. */
 export function parseJournal(text: string): JournalEntry[] {
   try {
