@@ -111,6 +111,9 @@ func (a *app) addConsumer(ctx context.Context, connection kafka.Config, orders *
 		Name: "payment_messages_total",
 		Help: "Tries to handle payment messages, by outcome: handled, retried or dead.",
 	}, []string{"outcome"})
+	for _, outcome := range []string{"handled", "retried", "dead"} {
+		outcomes.WithLabelValues(outcome) // from zero on: increase() does not see a series begin
+	}
 	a.registry.MustRegister(outcomes)
 	consumer, err := kafka.OpenConsumer(ctx, connection, kafka.ConsumerConfig{
 		Group:          a.cfg.Kafka.Group,
