@@ -96,6 +96,9 @@ func (a *app) serve(ctx context.Context) error {
 	errs := []error{failure, a.stopServers(bound)}
 	stopWorkers()
 	errs = append(errs, wait(bound, "workers", &workers), a.closeAll(bound), wait(bound, "servers", &servers))
+	for len(failed) > 0 { // what failed while stopping
+		errs = append(errs, <-failed)
+	}
 	err := errors.Join(errs...)
 	if err == nil {
 		a.log.InfoContext(ctx, "stopped")

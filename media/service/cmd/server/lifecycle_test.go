@@ -127,6 +127,21 @@ func TestShutdownIsBounded(t *testing.T) {
 	})
 }
 
+func TestFailureWhileStoppingIsReported(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStage(func(context.Context) error { return nil })
+		s.workers = append(s.workers, worker{"broken", func(ctx context.Context) error {
+			<-ctx.Done()
+			return errBroken
+		}})
+		ctx, cancel := context.WithCancel(t.Context())
+		cancel()
+		if err := s.serve(ctx); !errors.Is(err, errBroken) {
+			t.Errorf("got %v", err)
+		}
+	})
+}
+
 func TestFailureOfAPartStopsTheRest(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newStage(func(context.Context) error { return nil })
