@@ -1,14 +1,14 @@
 #!/usr/bin/env node
-// Runs a command with PostgreSQL, Redis and NATS of its own:
+// Runs a command with PostgreSQL, Redis, NATS and Kafka of its own:
 //
-//   node scripts/services.mjs [postgres] [redis] [nats] -- command args...
+//   node scripts/services.mjs [postgres] [redis] [nats] [kafka] -- command args...
 //
-// No name means all three. Each service listens on a free loopback port, keeps
+// No name means all of them. Each service listens on a free loopback port, keeps
 // its data under .cache/services/ and ends with the command. The command finds
-// them in DATABASE_URL, REDIS_URL and NATS_URL.
+// them in DATABASE_URL, REDIS_URL, NATS_URL and KAFKA_BROKERS.
 
-import { execFileSync, spawn } from 'node:child_process';
-import { randomBytes } from 'node:crypto';
+import { execFile, execFileSync, spawn } from 'node:child_process';
+import { createHash, randomBytes } from 'node:crypto';
 import {
   accessSync,
   chmodSync,
@@ -18,7 +18,9 @@ import {
   mkdirSync,
   mkdtempSync,
   readdirSync,
+  readFileSync,
   realpathSync,
+  renameSync,
   rmSync,
   writeFileSync,
 } from 'node:fs';
@@ -27,20 +29,24 @@ import { constants as osConstants, tmpdir } from 'node:os';
 import { delimiter, dirname, join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
 
-const cache = join(dirname(dirname(fileURLToPath(import.meta.url))), '.cache', 'services');
+const project = dirname(dirname(fileURLToPath(import.meta.url)));
+const cache = join(project, '.cache', 'services');
 const isRoot = process.getuid?.() === 0;
 const readyWithinMs = 60_000;
 const stopWithinMs = 15_000;
+const downloadWithinMs = 180_000;
 
 /**
- * What can be started. `prepare` runs once in the service's data folder and
- * returns what `args` and `url` need; `ready` is the log line that says so.
+ * What can be started: the first of its programs. `prepare` runs once in the
+ * service's data folder and returns what `args` and `url` need; `ready` is the
+ * log line that says so. Tests have a stand-in for a service that is optional.
  */
 const services = {
   postgres: {
-    package: 'postgresql',
-    program: 'postgres',
+    packages: ['postgresql'],
+    programs: ['postgres'],
     variable: 'DATABASE_URL',
     ready: /database system is ready to accept connections/,
     stopSignal: 'SIGINT', // fast shutdown: does not wait for clients
@@ -54,8 +60,8 @@ const services = {
     url: (port, password) => `postgres://postgres:${password}@127.0.0.1:${port}/postgres?sslmode=disable`,
   },
   redis: {
-    package: 'redis-server',
-    program: 'redis-server',
+    packages: ['redis-server'],
+    programs: ['redis-server'],
     variable: 'REDIS_URL',
     ready: /Ready to accept connections/,
     stopSignal: 'SIGTERM',
@@ -66,13 +72,28 @@ const services = {
     url: (port) => `redis://127.0.0.1:${port}/0`,
   },
   nats: {
-    package: 'nats-server',
-    program: 'nats-server',
+    packages: ['nats-server'],
+    programs: ['nats-server'],
     variable: 'NATS_URL',
     ready: /Server is ready/,
     stopSignal: 'SIGTERM',
     args: (port, dir) => ['-a', '127.0.0.1', '-p', String(port), '-js', '-sd', dir],
     url: (port) => `nats://127.0.0.1:${port}`,
+  },
+  kafka: {
+    packages: ['default-jre-headless', 'maven'],
+    programs: ['java', 'mvn'],
+    optional: true,
+    variable: 'KAFKA_BROKERS',
+    ready: /Kafka Server started/,
+    stopSignal: 'SIGKILL', // an orderly end takes seconds, for data that is thrown away
+    prepare: prepareKafka,
+    args: (port, _dir, { jars, file }, controller) => [
+      ...['-Xmx256m', '-XX:+UseSerialGC', '-XX:TieredStopAtLevel=1', '-cp', join(jars, '*')],
+      ...['kafka.Kafka', file, '--override', `controller.quorum.voters=1@127.0.0.1:${controller}`],
+      ...['--override', `listeners=PLAINTEXT://127.0.0.1:${port},CONTROLLER://127.0.0.1:${controller}`],
+    ],
+    url: (port) => `127.0.0.1:${port}`,
   },
 };
 
@@ -133,8 +154,8 @@ export async function startServices(names, { log = (line) => console.error(line)
 
 /** Finds each service's program, installing what is missing where that is possible. */
 function install(names, log) {
-  const absent = names.filter((name) => !findProgram(services[name].program));
-  const packages = absent.map((name) => services[name].package);
+  const absent = names.filter((name) => !services[name].programs.every(findProgram));
+  const packages = absent.flatMap((name) => services[name].packages);
   let reason = `${isRoot ? '' : 'as root, '}install ${packages.join(' ')} with the system's package manager`;
   if (packages.length > 0 && isRoot && existsSync('/etc/debian_version')) {
     log(`installing ${packages.join(', ')} with apt-get`);
@@ -144,7 +165,10 @@ function install(names, log) {
       reason = `apt-get install ${packages.join(' ')} failed: ${lastLine(error.stderr) || error.message}`;
     }
   }
-  return names.map((name) => ({ name, program: findProgram(services[name].program), reason }));
+  return names.map((name) => {
+    const programs = services[name].programs.map(findProgram);
+    return { name, program: programs.every(Boolean) ? programs[0] : undefined, reason };
+  });
 }
 
 function aptInstall(packages) {
@@ -187,10 +211,10 @@ async function startService(name, program, run, onSpawn) {
   const service = services[name];
   const identity = isRoot && service.user ? userIds(service.user) : {};
   const dir = dataFolder(join(run, name), identity);
-  const prepared = service.prepare?.(program, dir, identity);
+  const prepared = await service.prepare?.(program, dir, identity);
   for (let attempt = 1; ; attempt++) {
     const port = await freePort();
-    const child = spawn(program, service.args(port, dir), {
+    const child = spawn(program, service.args(port, dir, prepared, await freePort()), {
       cwd: dir,
       env: { ...process.env, LC_ALL: 'C' },
       stdio: ['ignore', 'pipe', 'pipe'],
@@ -259,6 +283,52 @@ function preparePostgres(program, dir, identity) {
   }
   rmSync(passwordFile);
   return password;
+}
+
+/** Fetches the broker's jars once and writes what it needs to start: one node that is broker and controller. */
+async function prepareKafka(java, dir) {
+  const pom = join(project, 'test', 'live', 'kafka', 'pom.xml');
+  const jars = join(cache, `kafka-${createHash('sha256').update(readFileSync(pom)).digest('hex').slice(0, 12)}`);
+  if (!existsSync(jars)) {
+    const fetched = join(dir, 'jars');
+    await execute('mvn', ['-B', '-q', '-f', pom, 'dependency:copy-dependencies', `-DoutputDirectory=${fetched}`]);
+    try {
+      renameSync(fetched, jars);
+    } catch (error) {
+      if (!existsSync(jars)) throw error; // another run was faster
+    }
+  }
+  const file = join(dir, 'server.properties');
+  const properties = {
+    'process.roles': 'broker,controller',
+    'node.id': 1,
+    'controller.listener.names': 'CONTROLLER',
+    // The ports are given at the start.
+    'controller.quorum.voters': '1@127.0.0.1:2',
+    listeners: 'PLAINTEXT://127.0.0.1:1,CONTROLLER://127.0.0.1:2',
+    'log.dirs': join(dir, 'data'),
+    'auto.create.topics.enable': false,
+    'group.initial.rebalance.delay.ms': 0,
+    'offsets.topic.num.partitions': 1,
+    'offsets.topic.replication.factor': 1,
+    'transaction.state.log.replication.factor': 1,
+    'transaction.state.log.min.isr': 1,
+  };
+  const lines = Object.entries(properties).map(([name, value]) => `${name}=${value}\n`);
+  writeFileSync(file, lines.join(''));
+  const format = ['kafka.tools.StorageTool', 'format', '-t', randomBytes(16).toString('hex').slice(0, 22), '-c', file];
+  await execute(java, ['-XX:+UseSerialGC', '-XX:TieredStopAtLevel=1', '-cp', join(jars, '*'), ...format]);
+  return { jars, file };
+}
+
+/** Runs a program while other services go on starting; its last line is the error. */
+async function execute(program, args) {
+  try {
+    await promisify(execFile)(program, args, { timeout: downloadWithinMs });
+  } catch (error) {
+    const said = lastLine(error.stdout) || lastLine(error.stderr) || error.message;
+    throw new Error(`${program}: ${said}`, { cause: error });
+  }
 }
 
 /** Creates a folder that the service's user owns and can reach. */
@@ -346,7 +416,7 @@ async function main(argv) {
   const { env, stop, missing } = await startServices(names.length > 0 ? names : serviceNames);
   try {
     if (interrupted) return 128 + osConstants.signals[interrupted];
-    if (missing.length > 0 && process.env.CI === 'true') return 1;
+    if (process.env.CI === 'true' && missing.some((name) => !services[name].optional)) return 1;
     return await runCommand(command, env);
   } finally {
     await stop();

@@ -12,10 +12,13 @@ import { findChromium } from './lib/chromium.ts';
 import { checkGoModule, withoutGo } from './lib/go-tests.ts';
 import { mustRun, npm, run, stopAll } from './lib/process.ts';
 import { cache, root, tool } from './lib/project.ts';
+import { findPromtool } from './lib/promtool.ts';
+import { renderServices } from './lib/services.ts';
 import { type Outcome, onePassed, runSteps, type Step, summary } from './lib/steps.ts';
 import { install, minimum, newest } from './lib/vscode-server.ts';
 
-const services = [process.execPath, path.join(root, 'scripts/services.mjs'), 'postgres', 'redis', 'nats', '--'];
+/** A command that runs another with these services. */
+const services = (...names: string[]) => [process.execPath, path.join(root, 'scripts/services.mjs'), ...names, '--'];
 
 const steps: readonly Step[] = [
   {
@@ -31,13 +34,21 @@ const steps: readonly Step[] = [
     title: 'Go: snippets',
     after: ['browser'], // Both install Debian packages, which only one can do at a time.
     run: () =>
-      checkGoModule(path.join(root, 'snippets'), { testFlags: ['-race'], wrapper: services, staticcheck: true }),
+      checkGoModule(path.join(root, 'snippets'), {
+        testFlags: ['-race'],
+        wrapper: services('postgres', 'redis', 'nats'),
+        staticcheck: true,
+      }),
   },
   {
     name: 'go-service',
     title: 'Go: service template',
     after: ['go-snippets'],
-    run: () => checkGoModule(path.join(root, 'media/service'), { testFlags: ['-race'], wrapper: services }),
+    run: () =>
+      checkGoModule(path.join(root, 'media/service'), {
+        testFlags: ['-race'],
+        wrapper: services('postgres', 'redis', 'kafka'),
+      }),
   },
   {
     name: 'types',
@@ -79,6 +90,12 @@ const steps: readonly Step[] = [
     title: 'Go: scaffolded services, the corners of the matrix',
     after: ['go-service'],
     run: async () => withoutGo() ?? scaffoldMatrix(),
+  },
+  {
+    name: 'go-live',
+    title: 'Go: the scaffolded service, live, and its deployment files',
+    after: ['go-service'],
+    run: async (report) => withoutGo() ?? liveService(report),
   },
   {
     name: 'go-inserted',
@@ -135,6 +152,21 @@ async function scaffoldMatrix(): Promise<Outcome> {
   const { stdout, output } = await run(process.execPath, ['scripts/test-matrix.ts', '--quick'], { cwd: root });
   const [, passed, failed] = /^(\d+) passed, (\d+) failed$/m.exec(stdout) ?? [];
   return { passed: Number(passed ?? 0), failed: Number(failed ?? 1), skipped: 0, failures: output };
+}
+
+/** The service as a process with real stores and a real broker, and what deploys it held to the tools that read it. */
+async function liveService(report: (line: string) => void): Promise<Outcome> {
+  const folder = path.join(cache, 'runs/live');
+  renderServices(folder);
+  const promtool = await findPromtool(report);
+  const outcome = await checkGoModule(path.join(root, 'test/live'), {
+    // Uncached: Go does not know of the rendered files. The tests wait more than they compute.
+    testFlags: ['-count=1', '-parallel=4'],
+    wrapper: services('postgres', 'redis', 'kafka'),
+    env: { SERVICES: folder, ...(promtool.path === undefined ? {} : { PROMTOOL: promtool.path }) },
+  });
+  const notes = [outcome.note, promtool.note].filter((note) => note !== undefined);
+  return notes.length === 0 ? outcome : { ...outcome, note: notes.join('; ') };
 }
 
 async function packageExtension(): Promise<Outcome> {

@@ -9,6 +9,8 @@ export interface GoCheck {
   readonly testFlags?: readonly string[];
   /** A command that runs the tests inside something, such as with services. */
   readonly wrapper?: readonly string[];
+  /** Environment variables of the tests. */
+  readonly env?: Record<string, string>;
   /** Whether the module has staticcheck as a tool, and is to be held to it. */
   readonly staticcheck?: boolean;
 }
@@ -55,18 +57,21 @@ export async function checkGoModule(folder: string, options: GoCheck = {}): Prom
     passed: tests.passed + checks.length - failures.length,
     failed: tests.failed + failures.length,
     skipped: tests.skipped,
+    ...(tests.note === undefined ? {} : { note: tests.note }),
     ...(said.length === 0 ? {} : { failures: `${path.basename(folder)}\n${said.join('\n')}` }),
   };
 }
 
-async function goTests(folder: string, { testFlags = [], wrapper = [] }: GoCheck): Promise<Outcome> {
+async function goTests(folder: string, { testFlags = [], wrapper = [], env = {} }: GoCheck): Promise<Outcome> {
   const [command = 'go', ...args] = [...wrapper, 'go', 'test', '-json', ...testFlags, './...'];
-  const { code, stdout, output } = await run(command, args, { cwd: folder });
+  const { code, stdout, output } = await run(command, args, { cwd: folder, env });
   const events = stdout
     .split('\n')
     .filter((line) => line.startsWith('{'))
     .map((line) => JSON.parse(line) as Event);
-  const counted = count(events);
+  // What scripts/services.mjs could not start.
+  const absent = output.split('\n').filter((line) => / is not available: /.test(line) && !line.startsWith('{'));
+  const counted = { ...count(events), ...(absent.length === 0 ? {} : { note: absent.join('; ') }) };
   if (code !== 0 && counted.failed === 0) {
     const said = output.split('\n').filter((line) => !line.startsWith('{'));
     return { ...counted, failed: 1, failures: `go test ended with code ${code}\n${said.join('\n')}` };
