@@ -122,10 +122,10 @@ func (r *OutboxRelay) report(ctx context.Context, published int, err error) {
 	r.config.OnPass(published, waiting, age, errors.Join(err, backlogErr))
 }
 
-// backoff grows from base to at most 65 times of it, at random so
-// that several relays do not come back at the same moment.
+// backoff grows from base by at most a minute, at random so that several relays
+// do not come back at the same moment.
 func backoff(base time.Duration, failures int) time.Duration {
-	return base + rand.N(base<<min(failures, 6)) //nolint:gosec // jitter, no secret
+	return base + rand.N(min(base<<min(failures, 6), time.Minute)) //nolint:gosec // jitter, no secret
 }
 
 func sleep(ctx context.Context, d time.Duration) bool {
