@@ -22,8 +22,14 @@ export async function cancellableIfSlow<T>(title: string, task: (signal: AbortSi
     }
     const location = vscode.ProgressLocation.Notification;
     return await vscode.window.withProgress({ location, title, cancellable: true }, (_, stop) => {
-      stop.onCancellationRequested(() => abort.abort(new vscode.CancellationError()));
-      return running;
+      // A file system that has gone silent answers no signal.
+      const cancelled = new Promise<never>((_resolve, reject) => {
+        stop.onCancellationRequested(() => {
+          abort.abort(new vscode.CancellationError());
+          reject(abort.signal.reason);
+        });
+      });
+      return Promise.race([running, cancelled]);
     });
   } finally {
     clearTimeout(timer);

@@ -48,6 +48,20 @@ export async function accept(viewCommand = 'goArchitect.scaffoldPreview.create')
   await vscode.commands.executeCommand(viewCommand);
 }
 
+/** Invokes the scaffold tool as a model does, without the question to the user. */
+export async function invokeTool(input: object): Promise<string> {
+  const approval = vscode.workspace.getConfiguration('chat.tools.global');
+  // VS Code's own tests pass over the warning of this setting so.
+  await vscode.commands.executeCommand('setContext', 'vscode.chat.tools.global.autoApprove.testMode', true);
+  await approval.update('autoApprove', true, vscode.ConfigurationTarget.Global);
+  try {
+    const result = await vscode.lm.invokeTool('goArchitect_scaffoldService', { input, toolInvocationToken: undefined });
+    return result.content.map((part) => (part instanceof vscode.LanguageModelTextPart ? part.value : '')).join('');
+  } finally {
+    await approval.update('autoApprove', undefined, vscode.ConfigurationTarget.Global);
+  }
+}
+
 /** Whether anything stands at a URI. */
 export async function exists(uri: vscode.Uri): Promise<boolean> {
   try {

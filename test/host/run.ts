@@ -2,7 +2,7 @@
  * Runs bundled tests inside a real extension host: VS Code's server on this machine, its workbench in Chromium, and
  * the packaged extension loaded the way VS Code loads an extension under development.
  *
- * Alone: `node test/host/run.ts [node|web] [code-server version]`
+ * Alone: `node test/host/run.ts [node|web] [code-server version] [folders]`
  */
 import { cpSync, globSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
@@ -22,9 +22,14 @@ export interface HostRun {
   readonly entry?: string;
   /** Opens an empty folder instead of the sample Go workspace. */
   readonly emptyFolder?: boolean;
+  /** Opens a workspace of the sample and these further, empty folders. */
+  readonly folders?: readonly string[];
   /** The user's settings, besides those that keep VS Code quiet. */
   readonly settings?: Record<string, unknown>;
 }
+
+/** The tests with several folders open. */
+export const severalFolders = { entry: 'host/folders/index.ts', folders: ['billing', 'shipping'] } as const;
 
 const quiet = {
   'extensions.autoCheckUpdates': false,
@@ -60,9 +65,19 @@ export async function runInHost<Message>(run: HostRun, report: (line: string) =>
   const data = path.join(home, 'data');
   cpSync(modelFolder, path.join(data, 'server/extensions/go-architect-test.scripted-model-0.0.1'), { recursive: true });
 
+  const workspaceFile = run.folders && path.join(home, 'test.code-workspace');
+  if (workspaceFile) {
+    const folders = ['workspace', ...(run.folders ?? [])].map((name) => ({ path: name }));
+    for (const folder of folders) {
+      mkdirSync(path.join(home, folder.path), { recursive: true });
+    }
+    writeFileSync(workspaceFile, JSON.stringify({ folders }));
+  }
+
   const server = await startServer({ version, dataDir: data, testDriver: true, settings });
   try {
-    return await drive<Message>(server, chromium, { kind, workspace, extension, bundle, home });
+    const query = workspaceFile ? { workspace: workspaceFile } : {};
+    return await drive<Message>(server, chromium, { kind, workspace, query, extension, bundle, home });
   } finally {
     await server.stop();
   }
@@ -75,11 +90,13 @@ async function drive<Message>(
   {
     kind,
     workspace,
+    query,
     extension,
     bundle,
     home,
   }: Record<'workspace' | 'extension' | 'bundle' | 'home', string> & {
     kind: HostKind;
+    query: Record<string, string>;
   },
 ): Promise<Message[]> {
   const messages: Message[] = [];
@@ -89,8 +106,8 @@ async function drive<Message>(
     const page = await browser.newPage();
     let ended = false;
     const exit = new Promise<void>((resolve, reject) => {
-      const late = () => reject(new Error(`the tests did not end in 5 minutes\n${log.slice(-30).join('\n')}`));
-      const timer = setTimeout(late, 300_000);
+      const late = () => reject(new Error(`the tests did not end in 10 minutes\n${log.slice(-30).join('\n')}`));
+      const timer = setTimeout(late, 600_000);
       const settle = (code: number) => {
         clearTimeout(timer);
         ended ? resolve() : reject(new Error(`the extension host ended early (${code})\n${log.slice(-30).join('\n')}`));
@@ -118,7 +135,7 @@ async function drive<Message>(
       ['skipWelcome', 'true'],
       ...(kind === 'web' ? [['extensionDevelopmentKind', 'web']] : []),
     ];
-    await page.goto(server.address(workspace, { payload: JSON.stringify(payload) }));
+    await page.goto(server.address(workspace, { ...query, payload: JSON.stringify(payload) }));
     await exit;
     return messages;
   } finally {
@@ -128,8 +145,9 @@ async function drive<Message>(
 }
 
 if (import.meta.main) {
-  const [kind = 'node', version = newest] = process.argv.slice(2);
-  const results = await runInHost<TestResult>({ kind: kind as HostKind, version }, console.log);
+  const [kind = 'node', version = newest, suite] = process.argv.slice(2);
+  const run = { kind: kind as HostKind, version, ...(suite === 'folders' ? severalFolders : {}) };
+  const results = await runInHost<TestResult>(run, console.log);
   for (const { status, name, milliseconds, error = '' } of results) {
     console.log(`${status === 'passed' ? '✓' : '✗'} ${name} (${milliseconds} ms)${error && `\n${error}`}`);
   }

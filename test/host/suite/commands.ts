@@ -1,6 +1,6 @@
 /** Insert Pattern, Undo Scaffold and the scaffold tool, inside a real extension host. */
 import * as vscode from 'vscode';
-import { exists, whileAccepting } from '../driving.ts';
+import { exists, invokeTool, whileAccepting } from '../driving.ts';
 import { extension, readText, workspaceFolder, writeText } from '../extension.ts';
 import { contains, equal, eventually, ok, test } from '../registry.ts';
 
@@ -102,17 +102,3 @@ test('the scaffold tool writes, keeps an existing go.mod, and says what it lacks
   equal(await readText(vscode.Uri.joinPath(folder, 'go.mod')), goMod, 'go.mod');
   ok(await exists(vscode.Uri.joinPath(folder, 'cmd/server/main.go')), 'main.go');
 });
-
-/** Invokes the tool as a model does, without the question to the user. */
-async function invokeTool(input: object): Promise<string> {
-  const approval = vscode.workspace.getConfiguration('chat.tools.global');
-  // VS Code's own tests pass over the warning of this setting so.
-  await vscode.commands.executeCommand('setContext', 'vscode.chat.tools.global.autoApprove.testMode', true);
-  await approval.update('autoApprove', true, vscode.ConfigurationTarget.Global);
-  try {
-    const result = await vscode.lm.invokeTool('goArchitect_scaffoldService', { input, toolInvocationToken: undefined });
-    return result.content.map((part) => (part instanceof vscode.LanguageModelTextPart ? part.value : '')).join('');
-  } finally {
-    await approval.update('autoApprove', undefined, vscode.ConfigurationTarget.Global);
-  }
-}

@@ -149,6 +149,26 @@ test('looking at what exists takes up to eight steps at once, and can be cancell
     equal(files.snapshot(), before, 'files');
   }));
 
+test('a file system that has gone silent can be left', () =>
+  on(SCHEME, async (files) => {
+    const { promise: released, resolve: release } = Promise.withResolvers<void>();
+    let waiting = false;
+    files.before = async (operation, path) => {
+      if (operation === 'stat' && path === '/shop') {
+        waiting = true;
+        await released;
+      }
+    };
+    const message = await runToEnd(scaffold(), async () => {
+      await (waiting
+        ? cancelProgress()
+        : vscode.commands.executeCommand('workbench.action.acceptSelectedQuickOpenItem'));
+    });
+    equal(message, undefined, 'message');
+    equal(files.calls.writeFile, 0, 'writes');
+    release();
+  }));
+
 /** Presses Cancel in the notification that shows progress. */
 async function cancelProgress(): Promise<void> {
   await vscode.commands.executeCommand('notification.acceptPrimaryAction');
