@@ -7,7 +7,7 @@ import path from 'node:path';
 import { runE2E } from '../test/e2e/run.ts';
 import type { HostKind } from '../test/host/bundle.ts';
 import type { TestResult } from '../test/host/registry.ts';
-import { runInHost } from '../test/host/run.ts';
+import { type HostRun, runInHost, severalFolders } from '../test/host/run.ts';
 import { findChromium } from './lib/chromium.ts';
 import { checkGoModule, withoutGo } from './lib/go-tests.ts';
 import { mustRun, npm, run, stopAll } from './lib/process.ts';
@@ -80,6 +80,10 @@ const steps: readonly Step[] = [
   hostStep('host-web', 'web', newest),
   hostStep('host-minimum', 'node', minimum),
   {
+    ...hostStep('host-folders', 'node', newest, severalFolders),
+    title: 'VS Code with several folders open',
+  },
+  {
     name: 'e2e',
     title: 'end to end',
     needs: ['browser', 'package', 'vscode'],
@@ -111,13 +115,13 @@ const steps: readonly Step[] = [
   { name: 'go-sample', title: 'Go: sample workspace', run: () => checkGoModule(path.join(root, 'test/e2e/workspace')) },
 ];
 
-function hostStep(name: string, kind: HostKind, version: string): Step {
+function hostStep(name: string, kind: HostKind, version: string, suite: Partial<HostRun> = {}): Step {
   const where = kind === 'node' ? 'Node' : 'web worker';
   return {
     name,
     title: `VS Code ${version.replace(/^4/, '1')}, ${where} host`,
     needs: ['browser', 'package', 'vscode'],
-    run: async (report) => outcomeOf(await runInHost<TestResult>({ kind, version }, report)),
+    run: async (report) => outcomeOf(await runInHost<TestResult>({ ...suite, kind, version }, report)),
   };
 }
 
