@@ -4,7 +4,7 @@ import { journalEntry } from '../core/scaffold/journal.ts';
 import { decodeOptions } from '../core/scaffold/options.ts';
 import { type Plan, PlanError, planScaffold } from '../core/scaffold/plan.ts';
 import { renderService } from '../core/scaffold/render.ts';
-import { nextCommand, outcomeText } from '../core/scaffold/report.ts';
+import { nextCommand, type Outcome, outcomeText } from '../core/scaffold/report.ts';
 import { WriteError, type WriteResult, writePlan } from '../core/scaffold/write.ts';
 import { type GoModGap, goModGap } from '../core/workspace/goModule.ts';
 import type { ExtensionAssets } from './assets.ts';
@@ -140,19 +140,22 @@ export class Scaffolder {
         current = { options: answers.options, folder, decided: false };
         continue;
       }
-      return decision === 'create' ? this.#report(answers, plan, await this.write(answers, plan)) : undefined;
+      if (decision === 'cancel') {
+        return undefined;
+      }
+      // Looked up before the writing: a fault here must not read as if the writing had failed.
+      const gap = await this.goModGap(answers, plan);
+      const createsModule = plan.create.some(({ path }) => path === below(answers.target.path, 'go.mod'));
+      const outsideGoWork = createsModule && (await this.#hasGoWork(answers.target));
+      const result = await this.write(answers, plan);
+      const outcome = { created: result.files.length, skipped: result.skipped.length, gap, outsideGoWork };
+      return this.#report(answers.target, outcome, result);
     }
   }
 
   /** Says what was created and what was left alone, and offers the next step. */
-  async #report({ target, options }: ScaffoldAnswers, plan: Plan, result: ScaffoldResult): Promise<string> {
+  async #report(target: Target, outcome: Outcome, result: ScaffoldResult): Promise<string> {
     const folder = targetUri(target);
-    const outcome = {
-      created: result.files.length,
-      skipped: result.skipped.length,
-      gap: await this.goModGap({ target, options }, plan),
-      outsideGoWork: result.files.includes(below(target.path, 'go.mod')) && (await this.#hasGoWork(target)),
-    };
     const isInWorkspace = vscode.workspace.getWorkspaceFolder(folder) !== undefined;
     if (isInWorkspace && outcome.created > 0) {
       // The preview, which had the focus, is gone.

@@ -46,8 +46,8 @@ export function registerScaffoldTool(scaffolder: Scaffolder, platform: Platform)
         return say(answers);
       }
       const plan = await stoppedBy(token, (signal) => scaffolder.plan(answers, signal));
-      const { files, skipped } = await scaffolder.write(answers, plan, token);
       const lacks = gapText(await scaffolder.goModGap(answers, plan));
+      const { files, skipped } = await scaffolder.write(answers, plan, token);
       return say(
         [
           `Created ${count(files.length, 'file')} of module ${answers.options.modulePath}.`,
