@@ -156,17 +156,19 @@ export async function startServices(names, { log = (line) => console.error(line)
 function install(names, log) {
   const absent = names.filter((name) => !services[name].programs.every(findProgram));
   const packages = absent.flatMap((name) => services[name].packages);
-  let reason = `${isRoot ? '' : 'as root, '}install ${packages.join(' ')} with the system's package manager`;
+  let failure;
   if (packages.length > 0 && isRoot && existsSync('/etc/debian_version')) {
     log(`installing ${packages.join(', ')} with apt-get`);
     try {
       aptInstall(packages);
     } catch (error) {
-      reason = `apt-get install ${packages.join(' ')} failed: ${lastLine(error.stderr) || error.message}`;
+      failure = `apt-get install ${packages.join(' ')} failed: ${lastLine(error.stderr) || error.message}`;
     }
   }
   return names.map((name) => {
     const programs = services[name].programs.map(findProgram);
+    const own = services[name].packages.join(' ');
+    const reason = failure ?? `${isRoot ? '' : 'as root, '}install ${own} with the system's package manager`;
     return { name, program: programs.every(Boolean) ? programs[0] : undefined, reason };
   });
 }

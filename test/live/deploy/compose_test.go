@@ -44,6 +44,13 @@ func TestCompose(t *testing.T) {
 				t.Errorf("nobody waits for %s to end", name)
 			}
 		}
+		// The broker of the tests is the one that is deployed.
+		if kafka, ok := project.Services["kafka"]; ok {
+			_, version, _ := strings.Cut(kafka.Image, ":")
+			if pom := string(mustRead(t, "../kafka/pom.xml")); !strings.Contains(pom, "<version>"+version+"</version>") {
+				t.Errorf("the tests have another Kafka than %s", version)
+			}
+		}
 		for variable, value := range project.Services["server"].Environment {
 			if host := hostOf(value); host != "" {
 				if _, ok := project.Services[host]; !ok {
