@@ -20,7 +20,8 @@ export interface Removal {
 
 /**
  * Removes files that are as they were created, then the folders that are empty by then. What somebody has removed is
- * passed over; a link, which may lead elsewhere, is not followed.
+ * passed over; a link, which may lead elsewhere, is not followed. A change between the comparison of a file and its
+ * removal is lost: no file system does both in one step.
  * @param folders outermost first.
  */
 export async function removeCreated(

@@ -15,7 +15,7 @@ export class TreeFiles implements Files {
   readonly nodes = new Map<string, TreeNode>([['/', 'folder']]);
   readonly #root: string;
   /** Called before each operation; says whether and where it fails. */
-  onOperation: () => Fault | undefined = () => undefined;
+  onOperation: (operation: keyof Files, path: string) => Fault | undefined = () => undefined;
 
   constructor(root: string) {
     this.#root = root;
@@ -69,7 +69,7 @@ export class TreeFiles implements Files {
   }
 
   kind(path: string): Promise<FileKind | undefined> {
-    return this.#run(path, () => {
+    return this.#run('kind', path, () => {
       const node = this.nodes.get(this.#parentFollowed(path));
       if (node === undefined || node === 'folder') {
         return node;
@@ -79,22 +79,22 @@ export class TreeFiles implements Files {
   }
 
   read(path: string): Promise<string | undefined> {
-    return this.#run(path, () => {
+    return this.#run('read', path, () => {
       const node = this.nodes.get(this.#followed(path));
       return node !== undefined && node !== 'folder' && 'text' in node ? node.text : undefined;
     });
   }
 
   create(path: string, text: string): Promise<void> {
-    return this.#run(path, () => this.#add(path, { text }), true);
+    return this.#run('create', path, () => this.#add(path, { text }), true);
   }
 
   createFolder(path: string): Promise<void> {
-    return this.#run(path, () => this.#add(path, 'folder'), true);
+    return this.#run('createFolder', path, () => this.#add(path, 'folder'), true);
   }
 
   remove(path: string): Promise<void> {
-    return this.#run(path, () => {
+    return this.#run('remove', path, () => {
       const full = this.#parentFollowed(path);
       const node = this.nodes.get(full);
       if (node === undefined || node === 'folder') {
@@ -105,7 +105,7 @@ export class TreeFiles implements Files {
   }
 
   removeFolderIfEmpty(path: string): Promise<boolean> {
-    return this.#run(path, () => {
+    return this.#run('removeFolderIfEmpty', path, () => {
       const full = this.#parentFollowed(path);
       if (this.nodes.get(full) !== 'folder') {
         throw new Error(`no folder ${full}`);
@@ -126,9 +126,9 @@ export class TreeFiles implements Files {
   }
 
   /** A fault of a creating operation after it took effect is one that left something behind. */
-  async #run<T>(path: string, operation: () => T, creates = false): Promise<T> {
+  async #run<T>(name: keyof Files, path: string, operation: () => T, creates = false): Promise<T> {
     await Promise.resolve(); // lets operations that run at once interleave
-    const fault = this.onOperation();
+    const fault = this.onOperation(name, path);
     if (fault === 'before') {
       throw new Error('fault');
     }
