@@ -165,7 +165,7 @@ async function liveService(report: (line: string) => void): Promise<Outcome> {
   const promtool = await findPromtool(report);
   const outcome = await checkGoModule(path.join(root, 'test/live'), {
     // Uncached: Go does not know of the rendered files. The tests wait more than they compute.
-    testFlags: ['-count=1', '-parallel=4'],
+    testFlags: ['-count=1', '-parallel=4', '-timeout=20m'], // with an empty cache, building takes minutes
     wrapper: services('postgres', 'redis', 'kafka'),
     env: { SERVICES: folder, ...(promtool.path === undefined ? {} : { PROMTOOL: promtool.path }) },
   });
