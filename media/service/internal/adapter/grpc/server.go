@@ -36,11 +36,13 @@ type Config struct {
 type Server struct {
 	*grpc.Server
 
-	health *health.Server
+	health     *health.Server
+	endStreams context.CancelFunc
 }
 
 // NewServer returns a server with both services, health and reflection.
 func NewServer(c Config) *Server {
+	stopping, stop := context.WithCancel(context.Background())
 	s := grpc.NewServer(
 		grpc.MaxRecvMsgSize(c.MaxMessage),
 		grpc.MaxConcurrentStreams(1000),
@@ -62,18 +64,20 @@ func NewServer(c Config) *Server {
 			recoverPanics(c.Log),
 			limit(c.Timeout),
 		),
+		grpc.ChainStreamInterceptor(endStreams(stopping)),
 	)
 	ordersv1.RegisterUserServiceServer(s, &userServer{users: c.Users})
 	ordersv1.RegisterOrderServiceServer(s, &orderServer{orders: c.Orders})
 	hs := health.NewServer()
 	healthpb.RegisterHealthServer(s, &healthServer{Server: hs, ready: c.Ready})
 	reflection.Register(s)
-	return &Server{Server: s, health: hs}
+	return &Server{Server: s, health: hs, endStreams: stop}
 }
 
 // Stop finishes the calls being served and cuts them off when ctx ends.
 func (s *Server) Stop(ctx context.Context) error {
 	s.health.Shutdown() // tells those who watch
+	s.endStreams()
 	done := make(chan struct{})
 	go func() {
 		defer close(done)

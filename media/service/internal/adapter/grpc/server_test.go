@@ -13,9 +13,11 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"go.uber.org/goleak"
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/credentials/insecure"
 	healthpb "google.golang.org/grpc/health/grpc_health_v1"
 	reflectionpb "google.golang.org/grpc/reflection/grpc_reflection_v1"
+	"google.golang.org/grpc/status"
 	"google.golang.org/grpc/test/bufconn"
 
 	ordersv1 "example.com/shopfront/api/proto/orders/v1"
@@ -164,6 +166,39 @@ func TestStopFinishesCallsInHand(t *testing.T) {
 	}
 	if err := <-stopped; err != nil {
 		t.Errorf("stop: %v", err)
+	}
+}
+
+func TestStopEndsWatchesAndReflection(t *testing.T) {
+	f := newFixture(t)
+	watch, err := healthpb.NewHealthClient(f.conn).Watch(t.Context(), &healthpb.HealthCheckRequest{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := watch.Recv(); err != nil { // the server has begun it
+		t.Fatal(err)
+	}
+	reflecting, err := reflectionpb.NewServerReflectionClient(f.conn).ServerReflectionInfo(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	list := &reflectionpb.ServerReflectionRequest{
+		MessageRequest: &reflectionpb.ServerReflectionRequest_ListServices{},
+	}
+	if err := reflecting.Send(list); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := reflecting.Recv(); err != nil {
+		t.Fatal(err)
+	}
+
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	defer cancel()
+	if err := f.server.Stop(ctx); err != nil {
+		t.Fatalf("Stop waits for streams that never end: %v", err)
+	}
+	if _, err := reflecting.Recv(); status.Code(err) != codes.Unavailable {
+		t.Errorf("the reflection stream ended with %v", err)
 	}
 }
 
