@@ -162,9 +162,9 @@ export class Scaffolder {
       await vscode.commands.executeCommand('revealInExplorer', folder);
     }
     const actions: Record<string, () => Thenable<unknown>> = {};
-    const command = nextCommand(outcome, folder.scheme);
-    if (command !== undefined) {
-      actions[`Run ${command.replace(/ \.$/, '')}`] = async () => runInTerminal(command, folder);
+    const next = nextCommand(outcome, folder.scheme);
+    if (next) {
+      actions[next.label] = async () => runInTerminal(next.command, folder);
     }
     if (!isInWorkspace) {
       actions['Open Folder'] = () =>

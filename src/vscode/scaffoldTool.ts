@@ -2,7 +2,7 @@ import * as vscode from 'vscode';
 import { modulePathProblem } from '../core/scaffold/modulePath.ts';
 import { decodeOptions } from '../core/scaffold/options.ts';
 import { chooseRoot } from '../core/scaffold/place.ts';
-import { gapText } from '../core/scaffold/report.ts';
+import { gapText, topLevelList } from '../core/scaffold/report.ts';
 import { existingModule, fitToModule, folderPathProblem } from '../core/scaffold/suggest.ts';
 import { count } from '../core/words.ts';
 import { stoppedBy } from './cancellable.ts';
@@ -27,15 +27,16 @@ export function registerScaffoldTool(scaffolder: Scaffolder, platform: Platform)
       }
       const { create, skip } = await stoppedBy(token, (signal) => scaffolder.plan(answers, signal));
       const folder = folderName(targetUri(answers.target));
-      const list = create.slice(0, 12).map(({ path }) => `- \`${path}\``);
-      const more = create.length > list.length ? [`- and ${create.length - list.length} more`] : [];
-      const skipped = skip.length === 0 ? [] : ['', `${count(skip.length, 'file')} that exist already are left alone.`];
+      const prefix = answers.target.path === '' ? '' : `${answers.target.path}/`;
+      const list = topLevelList(create.map(({ path }) => path.slice(prefix.length)));
+      const skipped =
+        skip.length === 0 ? [] : ['', `What exists already is left alone: ${count(skip.length, 'file')}.`];
       return {
         invocationMessage: `Scaffolding ${answers.options.modulePath}`,
         confirmationMessages: {
           title: 'Scaffold a Go service',
           message: new vscode.MarkdownString(
-            [`Create ${count(create.length, 'file')} in \`${folder}\`:`, '', ...list, ...more, ...skipped].join('\n'),
+            [`Create ${count(create.length, 'file')} in \`${folder}\`:`, '', ...list, ...skipped].join('\n'),
           ),
         },
       };

@@ -1,5 +1,5 @@
 import * as vscode from 'vscode';
-import { type FileTree, fileTree } from '../core/scaffold/fileTree.ts';
+import { type FileTree, filesIn, fileTree } from '../core/scaffold/fileTree.ts';
 import { encodeOptions } from '../core/scaffold/options.ts';
 import type { Plan } from '../core/scaffold/plan.ts';
 import { count } from '../core/words.ts';
@@ -109,8 +109,4 @@ function withPaths(nodes: readonly FileTree[], above: string): Node[] {
     const path = `${above}${name}`;
     return children ? { name, path, children: withPaths(children, `${path}/`) } : { name, path };
   });
-}
-
-function filesIn(nodes: readonly Node[]): Node[] {
-  return nodes.flatMap((node) => (node.children ? filesIn(node.children) : [node]));
 }

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { nextCommand, type Outcome, outcomeText } from '../../src/core/scaffold/report.ts';
+import { nextCommand, type Outcome, outcomeText, topLevelList } from '../../src/core/scaffold/report.ts';
 
 const done: Outcome = {
   created: 121,
@@ -27,10 +27,18 @@ describe('outcomeText', () => {
 });
 
 test('a terminal command is offered for a local folder only', () => {
-  expect(nextCommand(done, 'file')).toBeUndefined();
-  expect(nextCommand({ ...done, outsideGoWork: true }, 'file')).toBe('go work use .');
-  expect(nextCommand({ ...done, outsideGoWork: true, gap: kept }, 'file')).toBe('go mod tidy');
+  expect(nextCommand(done, 'file')?.command).toBe('go run ./cmd/server');
+  expect(nextCommand({ ...done, skipped: 1 }, 'file')).toBeUndefined();
+  expect(nextCommand({ ...done, created: 0 }, 'file')).toBeUndefined();
+  expect(nextCommand({ ...done, outsideGoWork: true }, 'file')?.command).toBe('go work use .');
+  expect(nextCommand({ ...done, outsideGoWork: true, gap: kept }, 'file')?.command).toBe('go mod tidy');
   for (const scheme of ['vscode-vfs', 'memfs', 'vscode-remote']) {
     expect(nextCommand({ ...done, outsideGoWork: true, gap: kept }, scheme)).toBeUndefined();
   }
+});
+
+test('every file is in the list of the top level, once', () => {
+  const paths = ['Makefile', 'cmd/server/app.go', 'cmd/server/main.go', 'internal/domain/user.go'];
+  expect(topLevelList(paths)).toEqual(['- `cmd/`: 2 files', '- `internal/`: 1 file', '- `Makefile`']);
+  expect(topLevelList([])).toEqual([]);
 });

@@ -23,6 +23,11 @@ export function fileTree(paths: readonly string[]): FileTree[] {
   return sorted(root);
 }
 
+/** The files of a tree, without the folders that they stand in. */
+export function filesIn<Node extends { readonly children?: readonly Node[] }>(nodes: readonly Node[]): Node[] {
+  return nodes.flatMap((node) => (node.children ? filesIn(node.children) : [node]));
+}
+
 function sorted(nodes: FileTree[]): FileTree[] {
   return nodes
     .sort((a, b) => Number(a.children === undefined) - Number(b.children === undefined) || (a.name < b.name ? -1 : 1))

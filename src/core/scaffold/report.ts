@@ -1,5 +1,6 @@
 import { count, listed } from '../words.ts';
 import type { GoModGap } from '../workspace/goModule.ts';
+import { filesIn, fileTree } from './fileTree.ts';
 
 /** What became of a scaffolding, and what Go still needs. */
 export interface Outcome {
@@ -34,10 +35,32 @@ export function gapText({ requirements, goVersion }: GoModGap): string | undefin
   return lacks.length === 0 ? undefined : `Your go.mod lacks for it: ${listed(lacks, 4)}.`;
 }
 
+/** A Go command, and what it does in two words. */
+export interface NextCommand {
+  readonly label: string;
+  readonly command: string;
+}
+
 /** The Go command that comes next, where a terminal could run it: only a local folder has one. */
-export function nextCommand({ gap, outsideGoWork }: Outcome, scheme: string): string | undefined {
+export function nextCommand(
+  { created, skipped, gap, outsideGoWork }: Outcome,
+  scheme: string,
+): NextCommand | undefined {
   if (scheme !== 'file') {
     return undefined;
   }
-  return gapText(gap) === undefined ? (outsideGoWork ? 'go work use .' : undefined) : 'go mod tidy';
+  if (gapText(gap) !== undefined) {
+    return { label: 'Run go mod tidy', command: 'go mod tidy' };
+  }
+  if (outsideGoWork) {
+    return { label: 'Run go work use', command: 'go work use .' };
+  }
+  return created > 0 && skipped === 0 ? { label: 'Start Service', command: 'go run ./cmd/server' } : undefined;
+}
+
+/** What stands directly in the target folder, with the number of files in each folder, as Markdown list items. */
+export function topLevelList(paths: readonly string[]): string[] {
+  return fileTree(paths).map(({ name, children }) =>
+    children ? `- \`${name}/\`: ${count(filesIn(children).length, 'file')}` : `- \`${name}\``,
+  );
 }
