@@ -7,97 +7,20 @@
 // its data under .cache/services/ and ends with the command. The command finds
 // them in DATABASE_URL, REDIS_URL, NATS_URL and KAFKA_BROKERS.
 
-import { execFile, execFileSync, spawn } from 'node:child_process';
-import { createHash, randomBytes } from 'node:crypto';
-import {
-  accessSync,
-  chmodSync,
-  chownSync,
-  constants,
-  existsSync,
-  mkdirSync,
-  mkdtempSync,
-  readdirSync,
-  readFileSync,
-  realpathSync,
-  renameSync,
-  rmSync,
-  writeFileSync,
-} from 'node:fs';
+import { execFileSync, spawn } from 'node:child_process';
+import { chmodSync, chownSync, mkdirSync, mkdtempSync, realpathSync, rmSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { constants as osConstants, tmpdir } from 'node:os';
-import { delimiter, dirname, join } from 'node:path';
+import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
-import { promisify } from 'node:util';
+import { install, isRoot } from './lib/packages.mjs';
+import { cache, servers } from './lib/servers.mjs';
 
-const project = dirname(dirname(fileURLToPath(import.meta.url)));
-const cache = join(project, '.cache', 'services');
-const isRoot = process.getuid?.() === 0;
 const readyWithinMs = 60_000;
 const stopWithinMs = 15_000;
-const downloadWithinMs = 180_000;
 
-/**
- * What can be started: the first of its programs. `prepare` runs once in the
- * service's data folder and returns what `args` and `url` need; `ready` is the
- * log line that says so. Tests have a stand-in for a service that is optional.
- */
-const services = {
-  postgres: {
-    packages: ['postgresql'],
-    programs: ['postgres'],
-    variable: 'DATABASE_URL',
-    ready: /database system is ready to accept connections/,
-    stopSignal: 'SIGINT', // fast shutdown: does not wait for clients
-    user: 'postgres', // the server refuses to run as root
-    prepare: preparePostgres,
-    args: (port, dir) => [
-      ...['-D', join(dir, 'data'), '-h', '127.0.0.1', '-p', String(port)],
-      ...['-c', 'unix_socket_directories=', '-c', 'max_connections=200'],
-      ...['-c', 'fsync=off', '-c', 'full_page_writes=off'], // the data is thrown away
-    ],
-    url: (port, password) => `postgres://postgres:${password}@127.0.0.1:${port}/postgres?sslmode=disable`,
-  },
-  redis: {
-    packages: ['redis-server'],
-    programs: ['redis-server'],
-    variable: 'REDIS_URL',
-    ready: /Ready to accept connections/,
-    stopSignal: 'SIGTERM',
-    args: (port, dir) => [
-      ...['--port', String(port), '--bind', '127.0.0.1', '--dir', dir],
-      ...['--save', '', '--appendonly', 'no', '--daemonize', 'no'],
-    ],
-    url: (port) => `redis://127.0.0.1:${port}/0`,
-  },
-  nats: {
-    packages: ['nats-server'],
-    programs: ['nats-server'],
-    variable: 'NATS_URL',
-    ready: /Server is ready/,
-    stopSignal: 'SIGTERM',
-    args: (port, dir) => ['-a', '127.0.0.1', '-p', String(port), '-js', '-sd', dir],
-    url: (port) => `nats://127.0.0.1:${port}`,
-  },
-  kafka: {
-    packages: ['default-jre-headless', 'maven'],
-    programs: ['java', 'mvn'],
-    optional: true,
-    variable: 'KAFKA_BROKERS',
-    ready: /Kafka Server started/,
-    stopSignal: 'SIGKILL', // an orderly end takes seconds, for data that is thrown away
-    prepare: prepareKafka,
-    args: (port, _dir, { jars, file }, controller) => [
-      ...['-Xmx256m', '-XX:+UseSerialGC', '-XX:TieredStopAtLevel=1', '-cp', join(jars, '*')],
-      ...['kafka.Kafka', file, '--override', `controller.quorum.voters=1@127.0.0.1:${controller}`],
-      ...['--override', `listeners=PLAINTEXT://127.0.0.1:${port},CONTROLLER://127.0.0.1:${controller}`],
-    ],
-    url: (port) => `127.0.0.1:${port}`,
-  },
-};
-
-export const serviceNames = Object.keys(services);
+export const serviceNames = Object.keys(servers);
 
 /**
  * Starts the named services and resolves to `{ env, stop, missing }`: the
@@ -106,7 +29,7 @@ export const serviceNames = Object.keys(services);
  * (each of which got one line through `log`).
  */
 export async function startServices(names, { log = (line) => console.error(line) } = {}) {
-  const unknown = names.filter((name) => !Object.hasOwn(services, name));
+  const unknown = names.filter((name) => !Object.hasOwn(servers, name));
   if (unknown.length > 0) throw new Error(`unknown service: ${unknown.join(', ')}`);
   mkdirSync(cache, { recursive: true });
   const run = mkdtempSync(join(cache, 'run-'));
@@ -134,11 +57,11 @@ export async function startServices(names, { log = (line) => console.error(line)
 
   try {
     await Promise.all(
-      install(names, log).map(async ({ name, program, reason }) => {
+      install(servers, names, log).map(async ({ name, program, reason }) => {
         try {
           if (!program) throw new Error(reason);
           const service = await startService(name, program, run, (started) => running.push(started));
-          env[services[name].variable] = service.url;
+          env[servers[name].variable] = service.url;
         } catch (error) {
           missing.push(name);
           log(`${name} is not available: ${error.message}`);
@@ -152,65 +75,8 @@ export async function startServices(names, { log = (line) => console.error(line)
   return { env, stop, missing };
 }
 
-/** Finds each service's program, installing what is missing where that is possible. */
-function install(names, log) {
-  const absent = names.filter((name) => !services[name].programs.every(findProgram));
-  const packages = absent.flatMap((name) => services[name].packages);
-  let failure;
-  if (packages.length > 0 && isRoot && existsSync('/etc/debian_version')) {
-    log(`installing ${packages.join(', ')} with apt-get`);
-    try {
-      aptInstall(packages);
-    } catch (error) {
-      failure = `apt-get install ${packages.join(' ')} failed: ${lastLine(error.stderr) || error.message}`;
-    }
-  }
-  return names.map((name) => {
-    const programs = services[name].programs.map(findProgram);
-    const own = services[name].packages.join(' ');
-    const reason = failure ?? `${isRoot ? '' : 'as root, '}install ${own} with the system's package manager`;
-    return { name, program: programs.every(Boolean) ? programs[0] : undefined, reason };
-  });
-}
-
-function aptInstall(packages) {
-  const apt = (...args) =>
-    execFileSync('apt-get', ['-qq', '-o', 'DPkg::Lock::Timeout=300', ...args], {
-      stdio: ['ignore', 'ignore', 'pipe'],
-      // Run level 1 keeps the packages from starting services of their own.
-      env: { ...process.env, DEBIAN_FRONTEND: 'noninteractive', RUNLEVEL: '1' },
-    });
-  const installPackages = () => apt('install', '-y', '--no-install-recommends', ...packages);
-  try {
-    installPackages();
-  } catch {
-    apt('update'); // the package lists may be absent or out of date
-    installPackages();
-  }
-}
-
-function findProgram(name) {
-  const versioned = '/usr/lib/postgresql'; // Debian keeps the server's programs off PATH
-  const versions = existsSync(versioned) ? readdirSync(versioned).sort((a, b) => Number(b) - Number(a)) : [];
-  const folders = [
-    ...(process.env.PATH ?? '').split(delimiter).filter(Boolean),
-    ...['/usr/sbin', '/usr/local/sbin'],
-    ...versions.map((version) => join(versioned, version, 'bin')),
-  ];
-  return folders
-    .map((folder) => join(folder, name))
-    .find((file) => {
-      try {
-        accessSync(file, constants.X_OK);
-        return true;
-      } catch {
-        return false;
-      }
-    });
-}
-
 async function startService(name, program, run, onSpawn) {
-  const service = services[name];
+  const service = servers[name];
   const identity = isRoot && service.user ? userIds(service.user) : {};
   const dir = dataFolder(join(run, name), identity);
   const prepared = await service.prepare?.(program, dir, identity);
@@ -266,73 +132,6 @@ async function stopService({ child, exited, stopSignal }) {
   clearTimeout(timer);
 }
 
-function preparePostgres(program, dir, identity) {
-  const password = randomBytes(16).toString('hex');
-  const passwordFile = join(dir, 'password');
-  writeFileSync(passwordFile, password, { mode: 0o600 });
-  if (identity.uid !== undefined) chownSync(passwordFile, identity.uid, identity.gid);
-  try {
-    execFileSync(
-      join(dirname(realpathSync(program)), 'initdb'),
-      [
-        ...['-D', join(dir, 'data'), '-U', 'postgres', '--auth=scram-sha-256', `--pwfile=${passwordFile}`],
-        ...['--encoding=UTF8', '--no-locale', '--no-sync'],
-      ],
-      { cwd: dir, stdio: ['ignore', 'ignore', 'pipe'], env: { ...process.env, LC_ALL: 'C' }, ...identity },
-    );
-  } catch (error) {
-    throw new Error(`initdb: ${lastLine(error.stderr) || error.message}`);
-  }
-  rmSync(passwordFile);
-  return password;
-}
-
-/** Fetches the broker's jars once and writes what it needs to start: one node that is broker and controller. */
-async function prepareKafka(java, dir) {
-  const pom = join(project, 'test', 'live', 'kafka', 'pom.xml');
-  const jars = join(cache, `kafka-${createHash('sha256').update(readFileSync(pom)).digest('hex').slice(0, 12)}`);
-  if (!existsSync(jars)) {
-    const fetched = join(dir, 'jars');
-    await execute('mvn', ['-B', '-q', '-f', pom, 'dependency:copy-dependencies', `-DoutputDirectory=${fetched}`]);
-    try {
-      renameSync(fetched, jars);
-    } catch (error) {
-      if (!existsSync(jars)) throw error; // another run was faster
-    }
-  }
-  const file = join(dir, 'server.properties');
-  const properties = {
-    'process.roles': 'broker,controller',
-    'node.id': 1,
-    'controller.listener.names': 'CONTROLLER',
-    // The ports are given at the start.
-    'controller.quorum.voters': '1@127.0.0.1:2',
-    listeners: 'PLAINTEXT://127.0.0.1:1,CONTROLLER://127.0.0.1:2',
-    'log.dirs': join(dir, 'data'),
-    'auto.create.topics.enable': false,
-    'group.initial.rebalance.delay.ms': 0,
-    'offsets.topic.num.partitions': 1,
-    'offsets.topic.replication.factor': 1,
-    'transaction.state.log.replication.factor': 1,
-    'transaction.state.log.min.isr': 1,
-  };
-  const lines = Object.entries(properties).map(([name, value]) => `${name}=${value}\n`);
-  writeFileSync(file, lines.join(''));
-  const format = ['kafka.tools.StorageTool', 'format', '-t', randomBytes(16).toString('hex').slice(0, 22), '-c', file];
-  await execute(java, ['-XX:+UseSerialGC', '-XX:TieredStopAtLevel=1', '-cp', join(jars, '*'), ...format]);
-  return { jars, file };
-}
-
-/** Runs a program while other services go on starting; its last line is the error. */
-async function execute(program, args) {
-  try {
-    await promisify(execFile)(program, args, { timeout: downloadWithinMs });
-  } catch (error) {
-    const said = lastLine(error.stdout) || lastLine(error.stderr) || error.message;
-    throw new Error(`${program}: ${said}`, { cause: error });
-  }
-}
-
 /** Creates a folder that the service's user owns and can reach. */
 function dataFolder(wanted, identity) {
   mkdirSync(wanted, { mode: 0o700 });
@@ -364,12 +163,6 @@ function freePort() {
     });
   });
 }
-
-const lastLine = (output) =>
-  String(output ?? '')
-    .trim()
-    .split('\n')
-    .at(-1);
 
 /** Runs the command and resolves to its exit code; signals are passed on to its whole process group. */
 function runCommand([program, ...args], env) {
@@ -418,7 +211,7 @@ async function main(argv) {
   const { env, stop, missing } = await startServices(names.length > 0 ? names : serviceNames);
   try {
     if (interrupted) return 128 + osConstants.signals[interrupted];
-    if (process.env.CI === 'true' && missing.some((name) => !services[name].optional)) return 1;
+    if (process.env.CI === 'true' && missing.some((name) => !servers[name].optional)) return 1;
     return await runCommand(command, env);
   } finally {
     await stop();

@@ -13,7 +13,7 @@ import { checkGoModule, withoutGo } from './lib/go-tests.ts';
 import { mustRun, npm, run, stopAll } from './lib/process.ts';
 import { cache, root, tool } from './lib/project.ts';
 import { findPromtool } from './lib/promtool.ts';
-import { renderServices } from './lib/services.ts';
+import { renderServices } from './lib/scaffolded.ts';
 import { type Outcome, onePassed, runSteps, type Step, summary } from './lib/steps.ts';
 import { install, minimum, newest } from './lib/vscode-server.ts';
 
