@@ -11,6 +11,11 @@ export function previewUri(path: string, query: string): vscode.Uri {
   return vscode.Uri.from({ scheme: SCHEME, path: `/${path}`, query });
 }
 
+/** Whether a document shows a file before it is created. */
+export function isPreview({ scheme }: vscode.Uri): boolean {
+  return scheme === SCHEME;
+}
+
 /** Serves the files of a scaffold that has not been written yet. */
 export function registerScaffoldPreview(assets: ExtensionAssets): vscode.Disposable {
   return vscode.workspace.registerTextDocumentContentProvider(SCHEME, {

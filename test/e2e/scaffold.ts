@@ -16,13 +16,24 @@ export async function scaffoldFromPalette(workbench: Workbench): Promise<void> {
   await page.locator('.part.sidebar', { hasText: /\d+ files to create/ }).waitFor();
   // What a screen reader says of a file.
   await page.locator('.part.sidebar [role="treeitem"][aria-label="go.mod, will be created"]').waitFor();
+  // A file that is not there yet opens in the editor, in the colours of its language.
+  const inPreview = (name: string) => page.locator(`.part.sidebar [role="treeitem"][aria-label^="${name}, "]`);
+  await inPreview('internal').click();
+  await inPreview('domain').click();
+  await inPreview('order.go').click();
+  const keyword = page
+    .locator('.part.editor .view-line', { hasText: 'package domain' })
+    .locator('span.mtk6, span.mtk5');
+  await keyword.first().waitFor();
   await workbench.screenshot('preview');
+  await inPreview('domain').click();
   // The view has the focus: it is decided from the keyboard.
   await page.keyboard.press('Control+Enter');
   await page.locator('.notifications-toasts', { hasText: /Created \d+ files/ }).waitFor();
   // The explorer shows where the service stands.
   const explorer = page.locator('.explorer-folders-view');
   await explorer.locator('.monaco-list-row.selected', { hasText: 'billing' }).waitFor();
+  await page.locator('.part.editor .tab', { hasText: 'order.go' }).waitFor({ state: 'detached' }); // it was a preview
   await workbench.screenshot('created');
   await page.keyboard.press('ArrowRight'); // opens it, unless it is open
   for (const name of ['cmd', 'internal', 'pkg']) {
