@@ -1,7 +1,8 @@
 /** Scaffold: run the command from the palette, answer it, see the files. */
+import { existsSync } from 'node:fs';
 import { readFile, rm } from 'node:fs/promises';
 import path from 'node:path';
-import { contains } from '../host/registry.ts';
+import { contains, ok } from '../host/registry.ts';
 import type { Workbench } from './workbench.ts';
 
 /** Scaffolds a service into a new folder of the workspace. */
@@ -60,4 +61,5 @@ export async function scaffoldFromPalette(workbench: Workbench): Promise<void> {
   await workbench.screenshot('undo');
   await page.keyboard.press('Enter');
   await page.locator('.notifications-toasts', { hasText: /Removed \d+ files/ }).waitFor();
+  ok(!existsSync(path.join(folder, 'services')), 'undo left a folder that the scaffold had created');
 }
