@@ -1,10 +1,16 @@
 import * as vscode from 'vscode';
 import { FileExistsError, type FileKind, type Files, LeftBehindError } from '../core/files.ts';
 
+/** Creates files and folders on a local disk, as `Files` says. */
+export interface LocalDisk {
+  createFile(uri: vscode.Uri, content: Uint8Array): Promise<void>;
+  createFolder(uri: vscode.Uri): Promise<void>;
+}
+
 /** What only one of the two extension hosts can do. */
 export interface Platform {
-  /** Creates a file on a local disk, as `Files.create` says; absent in the browser. */
-  readonly createLocalFile?: (uri: vscode.Uri, content: Uint8Array) => Promise<void>;
+  /** Absent in the browser. */
+  readonly localDisk?: LocalDisk;
 }
 
 /** The files below a folder of any file system that VS Code knows: local, remote or virtual. */
@@ -40,8 +46,10 @@ export class FolderFiles implements Files {
   async create(path: string, text: string): Promise<void> {
     const uri = this.#uri(path);
     const content = new TextEncoder().encode(text);
-    if (uri.scheme === 'file' && this.#platform.createLocalFile) {
-      await this.#platform.createLocalFile(uri, content);
+    if (uri.scheme === 'file' && this.#platform.localDisk) {
+      await this.#platform.localDisk.createFile(uri, content).catch((error: unknown) => {
+        throw error instanceof LeftBehindError ? new LeftBehindError(path, error.cause) : error;
+      });
       return;
     }
     await this.#refuseExisting(path);
@@ -59,10 +67,15 @@ export class FolderFiles implements Files {
   }
 
   async createFolder(path: string): Promise<void> {
+    const uri = this.#uri(path);
+    if (uri.scheme === 'file' && this.#platform.localDisk) {
+      await this.#platform.localDisk.createFolder(uri);
+      return;
+    }
     await this.#refuseExisting(path);
     await orClean(
       path,
-      () => vscode.workspace.fs.createDirectory(this.#uri(path)),
+      () => vscode.workspace.fs.createDirectory(uri),
       async () => {
         if ((await this.kind(path)) === 'folder') {
           await this.removeFolderIfEmpty(path);

@@ -5,7 +5,7 @@ import { defaultOptions } from '../../src/core/scaffold/options.ts';
 import { planScaffold } from '../../src/core/scaffold/plan.ts';
 import { renderService } from '../../src/core/scaffold/render.ts';
 import { writePlan } from '../../src/core/scaffold/write.ts';
-import { createLocalFile } from '../../src/node.ts';
+import { localDisk } from '../../src/node.ts';
 import { FolderFiles } from '../../src/vscode/folderFiles.ts';
 import { ask, newChat, seenRequests } from '../host/chatView.ts';
 import { extension, readText, workspaceFolder } from '../host/extension.ts';
@@ -45,7 +45,7 @@ export async function run(): Promise<void> {
 /** The parts of the command that take time, without its questions. */
 async function scaffold(): Promise<Pick<Sample, 'plan' | 'write' | 'copy'>> {
   const target = vscode.Uri.joinPath(workspaceFolder(), 'scaffolded');
-  const files = new FolderFiles(target, { createLocalFile });
+  const files = new FolderFiles(target, { localDisk });
   const began = performance.now();
   const service = JSON.parse(await readText(vscode.Uri.joinPath(extension().extensionUri, 'dist/service.json')));
   const plan = await planScaffold(renderService(service, defaultOptions('example.com/acme/orders')), files);
