@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"sync"
 	"time"
 
 	"go.opentelemetry.io/contrib/instrumentation/google.golang.org/grpc/otelgrpc"
@@ -37,12 +38,12 @@ type Server struct {
 	*grpc.Server
 
 	health     *health.Server
-	endStreams context.CancelFunc
+	endStreams func()
 }
 
 // NewServer returns a server with both services, health and reflection.
 func NewServer(c Config) *Server {
-	stopping, stop := context.WithCancel(context.Background())
+	stop := make(stopping)
 	s := grpc.NewServer(
 		grpc.MaxRecvMsgSize(c.MaxMessage),
 		grpc.MaxConcurrentStreams(1000),
@@ -64,14 +65,14 @@ func NewServer(c Config) *Server {
 			recoverPanics(c.Log),
 			limit(c.Timeout),
 		),
-		grpc.ChainStreamInterceptor(endStreams(stopping)),
+		grpc.ChainStreamInterceptor(stop.endStreams),
 	)
 	ordersv1.RegisterUserServiceServer(s, &userServer{users: c.Users})
 	ordersv1.RegisterOrderServiceServer(s, &orderServer{orders: c.Orders})
 	hs := health.NewServer()
 	healthpb.RegisterHealthServer(s, &healthServer{Server: hs, ready: c.Ready})
 	reflection.Register(s)
-	return &Server{Server: s, health: hs, endStreams: stop}
+	return &Server{Server: s, health: hs, endStreams: sync.OnceFunc(func() { close(stop) })}
 }
 
 // Stop finishes the calls being served and cuts them off when ctx ends.

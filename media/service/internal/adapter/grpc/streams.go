@@ -9,19 +9,25 @@ import (
 	"google.golang.org/grpc/status"
 )
 
-// endStreams ends the health watches and reflection streams when stopping does.
-// They never end by themselves and would hold up a stop for as long as it may
-// take. Streams of this service's own may finish.
-func endStreams(stopping context.Context) grpc.StreamServerInterceptor {
-	return func(server any, stream grpc.ServerStream, info *grpc.StreamServerInfo, handler grpc.StreamHandler) error {
-		if !strings.HasPrefix(info.FullMethod, "/grpc.") {
-			return handler(server, stream)
-		}
-		ctx, cancel := context.WithCancel(stream.Context())
-		defer cancel()
-		defer context.AfterFunc(stopping, cancel)()
-		return handler(server, &endingStream{stream, ctx})
+// stopping is closed when the server stops. That ends health watches and
+// reflection streams, which never end by themselves and would hold up the stop
+// for as long as it may take. Streams of this service's own may finish.
+type stopping chan struct{}
+
+func (s stopping) endStreams(server any, stream grpc.ServerStream, info *grpc.StreamServerInfo, handler grpc.StreamHandler) error {
+	if !strings.HasPrefix(info.FullMethod, "/grpc.") {
+		return handler(server, stream)
 	}
+	ctx, cancel := context.WithCancel(stream.Context())
+	defer cancel()
+	go func() {
+		select {
+		case <-s:
+			cancel()
+		case <-ctx.Done():
+		}
+	}()
+	return handler(server, &endingStream{stream, ctx})
 }
 
 type endingStream struct {
