@@ -49,15 +49,17 @@ function cases(): Case[] {
 const checks: (readonly [name: string, command: string, args: readonly string[]])[] = [
   ['gofmt', 'gofmt', ['-l', '.']],
   ['vet', 'go', ['vet', './...']],
-  ['test', 'go', ['test', ...(quick ? [] : ['-race']), './...']],
+  ['test', 'go', ['test', '-race', './...']],
   ['tidy', 'go', ['mod', 'tidy', '-diff']],
 ];
-if (!quick) {
-  await addLinter('golangci-lint', ['install', GOLANGCI_LINT], root, ['run', '--allow-parallel-runners', './...']);
-  // By a go.mod of its own: `go install` asks for the list of its versions, which not every module proxy gives.
-  const source = ['build', '-o', tools, 'github.com/fe3dback/go-arch-lint'];
-  await addLinter('go-arch-lint', source, path.join(root, 'scripts/go-arch-lint'), ['check']);
-}
+await addLinter('golangci-lint', ['install', GOLANGCI_LINT], root, ['run', '--allow-parallel-runners', './...']);
+// By a go.mod of its own: `go install` asks for the list of its versions, which not every module proxy gives.
+await addLinter(
+  'go-arch-lint',
+  ['build', '-o', tools, 'github.com/fe3dback/go-arch-lint'],
+  path.join(root, 'scripts/go-arch-lint'),
+  ['check'],
+);
 
 /** Builds a linter once; where that is not possible, its check is left out and a line says so. */
 async function addLinter(name: string, build: readonly string[], cwd: string, args: readonly string[]): Promise<void> {
