@@ -1,13 +1,14 @@
 // Renders the service for every combination of components and each layout, and checks each as its user would:
 // gofmt, vet, tests, tidy, and the linters with the service's own rules. `--quick` keeps to the corners,
 // `--only=feature:` to the cases whose name begins so.
-import { existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync } from 'node:fs';
 import path from 'node:path';
 import { COMPONENTS, type Component, LAYOUTS } from '../src/core/scaffold/options.ts';
 import { type RenderedFile, renderService } from '../src/core/scaffold/render.ts';
 import { readServiceAssets } from './assets.mjs';
 import { run } from './lib/process.ts';
 import { cache, root } from './lib/project.ts';
+import { writeFresh } from './lib/scaffolded.ts';
 
 const GOLANGCI_LINT = 'github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0';
 
@@ -83,12 +84,7 @@ for (const { name, files } of cases()) {
     continue;
   }
   const start = Date.now();
-  rmSync(folder, { recursive: true, force: true });
-  for (const file of files) {
-    const target = path.join(folder, file.path);
-    mkdirSync(path.dirname(target), { recursive: true });
-    writeFileSync(target, file.text);
-  }
+  writeFresh(folder, files);
   const failures: string[] = [];
   for (const [check, command, args] of checks) {
     const { code, output } = await run(command, args, { cwd: folder });

@@ -2,7 +2,7 @@
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { COMPONENTS, type Component } from '../../src/core/scaffold/options.ts';
-import { renderService } from '../../src/core/scaffold/render.ts';
+import { type RenderedFile, renderService } from '../../src/core/scaffold/render.ts';
 import { readServiceAssets } from '../assets.mjs';
 import { root } from './project.ts';
 
@@ -19,16 +19,18 @@ const services: Readonly<Record<string, readonly Component[]>> = {
 /** Writes each service to a folder of its name, in the form the command gives it. */
 export function renderServices(folder: string): void {
   const assets = readServiceAssets(root);
-  rmSync(folder, { recursive: true, force: true });
   for (const [name, components] of Object.entries(services)) {
-    for (const file of renderService(assets, {
-      modulePath: 'example.com/acme/orders',
-      components: new Set(components),
-      layout: 'recommended',
-    })) {
-      const target = path.join(folder, name, file.path);
-      mkdirSync(path.dirname(target), { recursive: true });
-      writeFileSync(target, file.text);
-    }
+    const options = { modulePath: 'example.com/acme/orders', components: new Set(components) };
+    writeFresh(path.join(folder, name), renderService(assets, { ...options, layout: 'recommended' }));
+  }
+}
+
+/** Writes rendered files to a folder, which holds nothing else afterwards. */
+export function writeFresh(folder: string, files: readonly RenderedFile[]): void {
+  rmSync(folder, { recursive: true, force: true });
+  for (const file of files) {
+    const target = path.join(folder, file.path);
+    mkdirSync(path.dirname(target), { recursive: true });
+    writeFileSync(target, file.text);
   }
 }

@@ -83,7 +83,7 @@ test('a folder that is accepted stays below its root on every system, and out of
         return;
       }
       accepted++;
-      expect(posix.normalize(`/root/${path}`)).toBe(`/root/${path}`);
+      expect(posix.normalize(`/base/${path}`)).toBe(`/base/${path}`);
       expect(win32.normalize(`C:\\root\\${path}`)).toBe(`C:\\root\\${path.replaceAll('/', '\\')}`);
       for (const part of path.split('/')) {
         // What Windows (short names, dots and spaces at the end) and macOS (invisible characters) take for ".git".
@@ -101,7 +101,7 @@ test('a module path that is accepted is a clean relative path, and gives a name 
     fc.property(fc.oneof(hostile, text, fc.webUrl()), (given) => {
       const path = given.replace(/^https?:\/\//, '');
       if (modulePathProblem(path) === undefined) {
-        expect(posix.normalize(`/root/${path}`)).toBe(`/root/${path}`);
+        expect(posix.normalize(`/base/${path}`)).toBe(`/base/${path}`);
         expect(path).toMatch(/^[\w.~-]+(\/[\w.~-]+)*$/);
         expect(serviceName(path)).toMatch(/^[a-z][a-z0-9-]{0,39}$/);
       }

@@ -36,7 +36,7 @@ const deed = (...what: Deed['what'][]) =>
   fc.record({
     what: fc.constantFrom(...what),
     path,
-    to: fc.constantFrom('/out', '/out', '/out/a', '/root/b', '/nowhere'),
+    to: fc.constantFrom('/out', '/out', '/out/a', '/base/b', '/nowhere'),
   });
 const deeds = fc.array(deed('write', 'mkdir', 'delete', 'link', 'move'), { maxLength: 5 });
 const faults = fc.array(fc.option(fc.constantFrom<Fault>('before', 'after'), { nil: undefined, freq: 6 }), {
@@ -61,8 +61,8 @@ function apply(files: TreeFiles, todo: readonly Deed[]): void {
 
 /** A file system with a target folder and, outside it, files of the same names that links lead to. */
 function treeWith(before: readonly Deed[]): TreeFiles {
-  const files = new TreeFiles('/root');
-  files.put('/root', 'folder');
+  const files = new TreeFiles('/base');
+  files.put('/base', 'folder');
   for (const name of ['/out/a', '/out/b/a', '/out/b/b']) {
     files.put(name, { text: 'x' }); // the very text of a scaffold's file
   }
@@ -280,7 +280,7 @@ describe('undo', () => {
 
 async function undo(files: TreeFiles, plan: Plan, result: WriteResult) {
   const created = plan.create.filter((file) => result.files.includes(file.path));
-  const entry = await journalEntry('file:///root', 'example.com/x', '2026-11-22', created, result.folders);
+  const entry = await journalEntry('file:///base', 'example.com/x', '2026-11-22', created, result.folders);
   const [kept] = parseJournal(JSON.stringify([entry]));
   return undoScaffold(kept ?? entry, files);
 }

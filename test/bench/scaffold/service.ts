@@ -1,13 +1,14 @@
 /** What the scaffolded service costs: to get to its first answer, and under load beside a bare handler of net/http. */
 import type { ChildProcess } from 'node:child_process';
-import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { rmSync } from 'node:fs';
 import { createServer } from 'node:net';
 import path from 'node:path';
 import { readServiceAssets } from '../../../scripts/assets.mjs';
 import { mustRun, start, stop } from '../../../scripts/lib/process.ts';
 import { cache, root } from '../../../scripts/lib/project.ts';
+import { writeFresh } from '../../../scripts/lib/scaffolded.ts';
 import { defaultOptions } from '../../../src/core/scaffold/options.ts';
-import { type RenderedFile, renderService } from '../../../src/core/scaffold/render.ts';
+import { renderService } from '../../../src/core/scaffold/render.ts';
 
 /** Answers to one user's record over HTTP, from memory. */
 export interface Load {
@@ -39,7 +40,7 @@ export async function measureService(report: (line: string) => void): Promise<Se
   const folder = path.join(cache, 'runs/bench-service');
   rmSync(folder, { recursive: true, force: true });
   const files = renderService(readServiceAssets(root), defaultOptions('example.com/acme/orders'));
-  write(path.join(folder, 'service'), files);
+  writeFresh(path.join(folder, 'service'), files);
   const modules = [path.join(folder, 'service'), bare] as const;
   for (const module of modules) {
     await mustRun('go', ['mod', 'download'], { cwd: module });
@@ -66,14 +67,6 @@ export async function measureService(report: (line: string) => void): Promise<Se
     nextStart: next,
     load,
   };
-}
-
-function write(folder: string, files: readonly RenderedFile[]): void {
-  for (const file of files) {
-    const target = path.join(folder, file.path);
-    mkdirSync(path.dirname(target), { recursive: true });
-    writeFileSync(target, file.text);
-  }
 }
 
 /** Milliseconds from `go run` to the first answer over HTTP. */
