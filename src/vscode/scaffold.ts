@@ -1,7 +1,7 @@
 import * as vscode from 'vscode';
 import { foldersAbove } from '../core/files.ts';
 import { journalEntry } from '../core/scaffold/journal.ts';
-import { decodeOptions } from '../core/scaffold/options.ts';
+import { decodeOptions, encodeOptions } from '../core/scaffold/options.ts';
 import { type Plan, PlanError, planScaffold } from '../core/scaffold/plan.ts';
 import { renderService } from '../core/scaffold/render.ts';
 import { nextCommand, type Outcome, outcomeText } from '../core/scaffold/report.ts';
@@ -15,6 +15,7 @@ import type { Log } from './log.ts';
 import { refuseInRestrictedMode } from './restrictedMode.ts';
 import { askScaffold, type ScaffoldAnswers, type ScaffoldDefaults, type Target, targetUri } from './scaffoldInput.ts';
 import type { ScaffoldJournal } from './scaffoldJournal.ts';
+import { closePreviews } from './scaffoldPreview.ts';
 import type { ScaffoldView } from './scaffoldView.ts';
 
 const REMEMBERED = 'scaffold.options';
@@ -136,6 +137,7 @@ export class Scaffolder {
       // What was decided in chat was previewed there, but for what exists; and where all exists, nothing is decided.
       const isClear = plan.create.length === 0 || (current.decided && plan.skip.length === 0);
       const decision = isClear ? 'create' : await this.#view.show(plan, answers);
+      await closePreviews(encodeOptions(answers.options));
       if (decision === 'change') {
         current = { options: answers.options, folder, decided: false };
         continue;

@@ -69,7 +69,6 @@ export async function showScaffold(
     files: rendered.length,
   };
   stream.markdown(scaffoldAnswer(reading));
-  stream.filetree(fileTree(rendered.map(({ path }) => path)), previewUri('', encodeOptions(options)));
   const { modulePath, ...others } = options;
   const argument = {
     ...others,
@@ -82,6 +81,8 @@ export async function showScaffold(
   const command = 'goArchitect.scaffoldService';
   stream.button({ command, title: 'Create', arguments: [{ ...argument, decided: true }] });
   stream.button({ command, title: 'Change Options', arguments: [argument] });
+  // Last, since chat unfolds all of it.
+  stream.filetree(fileTree(rendered.map(({ path }) => path)), previewUri('', encodeOptions(options)));
 }
 
 /** What the chosen model proposes for what the sentence leaves open; empty if there is nothing to ask or no answer. */

@@ -11,9 +11,13 @@ export function previewUri(path: string, query: string): vscode.Uri {
   return vscode.Uri.from({ scheme: SCHEME, path: `/${path}`, query });
 }
 
-/** Whether a document shows a file before it is created. */
-export function isPreview({ scheme }: vscode.Uri): boolean {
-  return scheme === SCHEME;
+/** Closes the documents that show files with these options: once the files exist, they would be taken for them. */
+export async function closePreviews(query: string): Promise<void> {
+  const tabs = vscode.window.tabGroups.all.flatMap((group) => group.tabs);
+  const previews = tabs.filter(
+    ({ input }) => input instanceof vscode.TabInputText && input.uri.scheme === SCHEME && input.uri.query === query,
+  );
+  await vscode.window.tabGroups.close(previews, true);
 }
 
 /** Serves the files of a scaffold that has not been written yet. */

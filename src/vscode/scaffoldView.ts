@@ -5,7 +5,7 @@ import type { Plan } from '../core/scaffold/plan.ts';
 import { count } from '../core/words.ts';
 import { folderName } from './folderName.ts';
 import { type ScaffoldAnswers, targetUri } from './scaffoldInput.ts';
-import { isPreview, previewUri } from './scaffoldPreview.ts';
+import { previewUri } from './scaffoldPreview.ts';
 
 const VIEW = 'goArchitect.scaffoldPreview';
 
@@ -65,7 +65,6 @@ export class ScaffoldView implements vscode.TreeDataProvider<Node>, vscode.Dispo
     await vscode.commands.executeCommand('setContext', VIEW, true);
     await vscode.commands.executeCommand(`${VIEW}.focus`);
     const decided = await decision;
-    await closePreviews(encodeOptions(options));
     // Another plan may be on show by now.
     if (this.#decide === resolve) {
       this.#decide = undefined;
@@ -103,15 +102,6 @@ export class ScaffoldView implements vscode.TreeDataProvider<Node>, vscode.Dispo
     item.command = { command: 'vscode.open', title: 'Open', arguments: [uri, { preview: true }] };
     return item;
   }
-}
-
-/** Closes the documents that showed files of a plan: once those exist, they would be taken for them. */
-async function closePreviews(query: string): Promise<void> {
-  const tabs = vscode.window.tabGroups.all.flatMap((group) => group.tabs);
-  const previews = tabs.filter(
-    ({ input }) => input instanceof vscode.TabInputText && isPreview(input.uri) && input.uri.query === query,
-  );
-  await vscode.window.tabGroups.close(previews, true);
 }
 
 function withPaths(nodes: readonly FileTree[], above: string): Node[] {

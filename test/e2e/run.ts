@@ -10,7 +10,7 @@ import { findChromium, launchChromium } from '../../scripts/lib/chromium.ts';
 import { cache, root, vsix } from '../../scripts/lib/project.ts';
 import { install, installExtension, newest, startServer } from '../../scripts/lib/vscode-server.ts';
 import { runAll, type TestResult, test } from '../host/registry.ts';
-import { askInChat } from './chat.ts';
+import { askInChat, scaffoldInChat } from './chat.ts';
 import { insertPattern } from './insertPattern.ts';
 import { refuseInRestrictedMode } from './restricted.ts';
 import { scaffoldFromPalette } from './scaffold.ts';
@@ -42,6 +42,7 @@ export async function runE2E(report: (line: string) => void): Promise<TestResult
       snippet: insertSnippet,
       insert: insertPattern,
       scaffold: scaffoldFromPalette,
+      'scaffold-chat': scaffoldInChat,
       restricted: refuseInRestrictedMode,
     };
     for (const [name, walk] of Object.entries(paths)) {
