@@ -29,6 +29,11 @@ export function targetUri({ base, path }: Target): vscode.Uri {
   return path === '' ? base : vscode.Uri.joinPath(base, ...path.split('/'));
 }
 
+/** A path below the target's base, seen from the target itself. */
+export function inTarget({ path }: Target, file: string): string {
+  return path === '' ? file : file.slice(path.length + 1);
+}
+
 /** Where to scaffold, and what. */
 export interface ScaffoldAnswers {
   readonly target: Target;

@@ -9,7 +9,7 @@ import { stoppedBy } from './cancellable.ts';
 import { FolderFiles, type Platform } from './folderFiles.ts';
 import { folderName } from './folderName.ts';
 import type { Scaffolder } from './scaffold.ts';
-import { type ScaffoldAnswers, targetUri } from './scaffoldInput.ts';
+import { inTarget, type ScaffoldAnswers, targetUri } from './scaffoldInput.ts';
 
 /** What the model passes; checked here, since a model can pass anything. */
 type Input = Readonly<Record<string, unknown>>;
@@ -27,8 +27,7 @@ export function registerScaffoldTool(scaffolder: Scaffolder, platform: Platform)
       }
       const { create, skip } = await stoppedBy(token, (signal) => scaffolder.plan(answers, signal));
       const folder = folderName(targetUri(answers.target));
-      const prefix = answers.target.path === '' ? '' : `${answers.target.path}/`;
-      const list = topLevelList(create.map(({ path }) => path.slice(prefix.length)));
+      const list = topLevelList(create.map(({ path }) => inTarget(answers.target, path)));
       const skipped =
         skip.length === 0 ? [] : ['', `What exists already is left alone: ${count(skip.length, 'file')}.`];
       return {

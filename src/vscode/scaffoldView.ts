@@ -4,7 +4,7 @@ import { encodeOptions } from '../core/scaffold/options.ts';
 import type { Plan } from '../core/scaffold/plan.ts';
 import { count } from '../core/words.ts';
 import { folderName } from './folderName.ts';
-import { type ScaffoldAnswers, targetUri } from './scaffoldInput.ts';
+import { inTarget, type ScaffoldAnswers, targetUri } from './scaffoldInput.ts';
 import { previewUri } from './scaffoldPreview.ts';
 
 const VIEW = 'goArchitect.scaffoldPreview';
@@ -51,12 +51,11 @@ export class ScaffoldView implements vscode.TreeDataProvider<Node>, vscode.Dispo
     this.#decide?.('cancel');
     const { promise: decision, resolve } = Promise.withResolvers<PreviewDecision>();
     this.#decide = resolve;
-    const inTarget = (path: string) => (target.path === '' ? path : path.slice(target.path.length + 1));
-    const skip = plan.skip.map(inTarget);
+    const skip = plan.skip.map((path) => inTarget(target, path));
     this.#skipped = new Set(skip);
     this.#target = targetUri(target);
     this.#query = encodeOptions(options);
-    this.#roots = withPaths(fileTree([...plan.create.map(({ path }) => inTarget(path)), ...skip]), '');
+    this.#roots = withPaths(fileTree([...plan.create.map(({ path }) => inTarget(target, path)), ...skip]), '');
     const skipped = skip.length === 0 ? '' : ` Leaves ${count(skip.length, 'existing file')} alone.`;
     // Created when it is first needed: activation has nothing to show.
     this.#view ??= vscode.window.createTreeView(VIEW, { treeDataProvider: this, showCollapseAll: true });

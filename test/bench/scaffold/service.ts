@@ -1,9 +1,9 @@
 /** What the scaffolded service costs: to get to its first answer, and under load beside a bare handler of net/http. */
 import type { ChildProcess } from 'node:child_process';
 import { rmSync } from 'node:fs';
-import { createServer } from 'node:net';
 import path from 'node:path';
 import { readServiceAssets } from '../../../scripts/assets.mjs';
+import { freePort } from '../../../scripts/lib/freePort.mjs';
 import { mustRun, start, stop } from '../../../scripts/lib/process.ts';
 import { cache, root } from '../../../scripts/lib/project.ts';
 import { writeFresh } from '../../../scripts/lib/scaffolded.ts';
@@ -123,7 +123,7 @@ async function serving<T>(
   options: { cwd: string; env?: Record<string, string> },
   use: (base: string) => Promise<T>,
 ): Promise<T> {
-  const [http, admin, grpc] = await Promise.all([freePort(), freePort(), freePort()]);
+  const [http, admin, grpc] = await Promise.all([address(), address(), address()]);
   const addresses = { HTTP_ADDR: http, ADMIN_ADDR: admin, GRPC_ADDR: grpc };
   const server = start(command, args, { ...options, env: { ...options.env, ...addresses }, stdio: 'ignore' });
   try {
@@ -150,13 +150,6 @@ async function answers(server: ChildProcess, url: string): Promise<void> {
   throw new Error('the server did not answer in 5 minutes');
 }
 
-function freePort(): Promise<string> {
-  return new Promise((resolve, reject) => {
-    const probe = createServer().once('error', reject);
-    probe.listen(0, '127.0.0.1', () => {
-      const address = probe.address();
-      const port = typeof address === 'object' && address ? address.port : 0;
-      probe.close(() => resolve(`127.0.0.1:${port}`));
-    });
-  });
+async function address(): Promise<string> {
+  return `127.0.0.1:${await freePort()}`;
 }
