@@ -1,5 +1,6 @@
 import * as vscode from 'vscode';
-import { type Assets, type Catalogue, readCatalogue } from '../core/catalogue/catalogue.ts';
+import type { Assets } from '../core/assets.ts';
+import { type Catalogue, readCatalogue } from '../core/catalogue/catalogue.ts';
 import { parseDocument } from '../core/catalogue/frontMatter.ts';
 import { CatalogueSearch } from '../core/catalogue/search.ts';
 import { type Commands, readCommands } from '../core/chat/commands.ts';

@@ -1,5 +1,6 @@
 import * as vscode from 'vscode';
-import { modulePathProblem } from '../core/scaffold/modulePath.ts';
+import type { GoMod } from '../core/go/goMod.ts';
+import { modulePathProblem } from '../core/go/modulePath.ts';
 import {
   COMPONENT_DESCRIPTIONS,
   COMPONENTS,
@@ -9,7 +10,6 @@ import {
 } from '../core/scaffold/options.ts';
 import { PlanError } from '../core/scaffold/plan.ts';
 import { existingModule, fitToModule, folderPathProblem, suggestModulePath } from '../core/scaffold/suggest.ts';
-import type { GoMod } from '../core/workspace/goModule.ts';
 import { FolderFiles, type Platform } from './folderFiles.ts';
 import { folderName } from './folderName.ts';
 import { BACK, inputText, pickItem, pickItems } from './quickInput.ts';

@@ -1,5 +1,5 @@
 import * as vscode from 'vscode';
-import { modulePathProblem } from '../core/scaffold/modulePath.ts';
+import { modulePathProblem } from '../core/go/modulePath.ts';
 import { decodeOptions } from '../core/scaffold/options.ts';
 import { chooseRoot } from '../core/scaffold/place.ts';
 import { gapText, topLevelList } from '../core/scaffold/report.ts';

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import { modulePathFromGit, modulePathProblem, serviceName } from '../../src/core/scaffold/modulePath.ts';
+import { modulePathProblem, serviceName } from '../../src/core/go/modulePath.ts';
+import { modulePathFromGit } from '../../src/core/scaffold/gitRemote.ts';
 import { parseScaffoldRequest } from '../../src/core/scaffold/request.ts';
 import { folderPathProblem, suggestModulePath } from '../../src/core/scaffold/suggest.ts';
 import { MemoryFiles } from './support/memoryFiles.ts';

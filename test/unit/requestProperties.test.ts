@@ -2,7 +2,7 @@
 import { posix, win32 } from 'node:path';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { modulePathProblem, serviceName } from '../../src/core/scaffold/modulePath.ts';
+import { modulePathProblem, serviceName } from '../../src/core/go/modulePath.ts';
 import { COMPONENTS, decodeOptions, encodeOptions, LAYOUTS } from '../../src/core/scaffold/options.ts';
 import { parseScaffoldRequest } from '../../src/core/scaffold/request.ts';
 import { folderPathProblem } from '../../src/core/scaffold/suggest.ts';

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import { describeWorkspace, goModGap, parseGoMod, workspaceFacts } from '../../src/core/workspace/goModule.ts';
+import { goModGap, parseGoMod } from '../../src/core/go/goMod.ts';
+import { describeWorkspace, workspaceFacts } from '../../src/core/workspace/facts.ts';
 
 describe('parseGoMod', () => {
   test('reads module, version and direct requirements', () => {

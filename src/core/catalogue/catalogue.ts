@@ -1,3 +1,4 @@
+import type { Assets } from '../assets.ts';
 import {
   FrontMatterError,
   type MarkdownDocument,
@@ -7,9 +8,6 @@ import {
   stringList,
 } from './frontMatter.ts';
 import { sectionsOf } from './markdown.ts';
-
-/** The extension's own text files: path from the extension's root, with forward slashes -> text. */
-export type Assets = Readonly<Record<string, string>>;
 
 /** A word of a pattern's source that becomes a tab stop of its snippet. */
 export interface TabStop {

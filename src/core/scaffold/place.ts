@@ -1,4 +1,4 @@
-import { modulePathProblem } from './modulePath.ts';
+import { modulePathProblem } from '../go/modulePath.ts';
 import { MAX_LENGTH } from './request.ts';
 import { folderPathProblem } from './suggest.ts';
 

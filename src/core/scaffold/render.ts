@@ -1,8 +1,9 @@
-import type { Assets } from '../catalogue/catalogue.ts';
-import { buildRelease, isOlder, parseGoMod } from '../workspace/goModule.ts';
+import type { Assets } from '../assets.ts';
+import { parseGoMod } from '../go/goMod.ts';
+import { modulePathProblem, serviceName } from '../go/modulePath.ts';
+import { buildRelease, isOlder } from '../go/version.ts';
 import { relocate, sortImports } from './layout.ts';
 import { resolveMarkers } from './markers.ts';
-import { modulePathProblem, serviceName } from './modulePath.ts';
 import { holds, type ScaffoldOptions } from './options.ts';
 import { MODULES_FILE, type ServiceModules, selectModules } from './serviceModules.ts';
 

@@ -1,4 +1,4 @@
-import { modulePathProblem } from './modulePath.ts';
+import { modulePathProblem } from '../go/modulePath.ts';
 import { COMPONENTS, type Component, type Layout, type ScaffoldOptions } from './options.ts';
 
 // The words by which people name a component.

@@ -1,6 +1,8 @@
 import type { Files } from '../files.ts';
-import { buildRelease, type GoMod, parseGoMod } from '../workspace/goModule.ts';
-import { isReservedOnWindows, modulePathFromGit, modulePathProblem, serviceName } from './modulePath.ts';
+import { type GoMod, parseGoMod } from '../go/goMod.ts';
+import { isReservedOnWindows, modulePathProblem, serviceName } from '../go/modulePath.ts';
+import { buildRelease } from '../go/version.ts';
+import { modulePathFromGit } from './gitRemote.ts';
 import type { ScaffoldOptions } from './options.ts';
 
 /** Says what is wrong with the path of a new folder below a workspace folder, or undefined if nothing is. */
