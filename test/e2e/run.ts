@@ -6,10 +6,10 @@
 import { cpSync, mkdirSync, rmSync } from 'node:fs';
 import path from 'node:path';
 import type { Browser } from 'playwright-core';
-import { findChromium, launchChromium } from '../../scripts/lib/chromium.ts';
 import { cache, root, vsix } from '../../scripts/lib/project.ts';
 import { install, installExtension, newest, startServer } from '../../scripts/lib/vscode-server.ts';
 import { runAll, type TestResult, test } from '../host/registry.ts';
+import { findChromium, launchChromium } from '../lib/chromium.ts';
 import { askInChat, scaffoldInChat } from './chat.ts';
 import { insertPattern } from './insertPattern.ts';
 import { refuseInRestrictedMode } from './restricted.ts';

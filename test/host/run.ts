@@ -6,9 +6,9 @@
  */
 import { cpSync, globSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
-import { findChromium, launchChromium } from '../../scripts/lib/chromium.ts';
 import { cache, extensionId, root, vsix } from '../../scripts/lib/project.ts';
 import { install, installExtension, newest, type Server, startServer } from '../../scripts/lib/vscode-server.ts';
+import { findChromium, launchChromium } from '../lib/chromium.ts';
 import { bundleTests, type HostKind, modelFolder } from './bundle.ts';
 import type { TestResult } from './registry.ts';
 import { mark } from './wire.ts';
