@@ -6,6 +6,7 @@ import { planScaffold } from '../../src/core/scaffold/plan.ts';
 import { renderService } from '../../src/core/scaffold/render.ts';
 import { writePlan } from '../../src/core/scaffold/write.ts';
 import { localDisk } from '../../src/node.ts';
+import { ExtensionAssets } from '../../src/vscode/assets.ts';
 import { FolderFiles } from '../../src/vscode/folderFiles.ts';
 import { ask, newChat, seenRequests } from '../host/chatView.ts';
 import { extension, readText, workspaceFolder } from '../host/extension.ts';
@@ -16,6 +17,10 @@ import { send } from '../host/wire.ts';
 export interface Sample {
   /** From the wish to activate the extension to the end of `activate()`, loading its code included. */
   readonly activate: number;
+  /** The same for an extension that does nothing. */
+  readonly activateEmpty: number;
+  /** From the first wish for what chat knows to having it: agent, commands, catalogue and search. */
+  readonly knowledge: number;
   /** From sending a question in chat to the model's first call. */
   readonly firstCall: number;
   /** From the wish to scaffold everything to the plan: reading and rendering the service, looking at the folder. */
@@ -29,17 +34,29 @@ export interface Sample {
 /** Measures once and sends the sample. */
 export async function run(): Promise<void> {
   ok(!extension().isActive, 'something has activated the extension already');
-  const began = performance.now();
-  await extension().activate();
-  const activate = performance.now() - began;
-  // The first question also reads the catalogue from disk, which is done once.
+  const empty = vscode.extensions.getExtension('go-architect-test.empty');
+  ok(empty, 'the empty extension is not installed');
+  // Who comes first pays for what both need, so the runs take turns.
+  const emptyFirst = vscode.workspace.getConfiguration('bench').get<boolean>('emptyFirst');
+  const before = emptyFirst ? await activation(empty) : undefined;
+  const activate = await activation(extension());
+  const activateEmpty = before ?? (await activation(empty));
+  const wanted = performance.now();
+  await new ExtensionAssets(extension().extensionUri).knowledge();
+  const knowledge = performance.now() - wanted;
   await newChat();
   const asked = Date.now();
   const { errorDetails } = await ask({ query: '@go-architect /design where do retries belong? [script: answer]' });
   ok(!errorDetails, `the question failed: ${errorDetails?.message}`);
   const firstCall = ((await seenRequests()).at(-1)?.at ?? Number.NaN) - asked;
-  send({ activate, firstCall, ...(await scaffold()) } satisfies Sample);
+  send({ activate, activateEmpty, knowledge, firstCall, ...(await scaffold()) } satisfies Sample);
   send('end');
+}
+
+async function activation(which: vscode.Extension<unknown>): Promise<number> {
+  const began = performance.now();
+  await which.activate();
+  return performance.now() - began;
 }
 
 /** The parts of the command that take time, without its questions. */
