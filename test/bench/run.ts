@@ -9,7 +9,7 @@ import { root, vsix } from '../../scripts/lib/project.ts';
 import { newest } from '../../scripts/lib/vscode-server.ts';
 import { runInHost } from '../host/run.ts';
 import { measureService, RATE } from './scaffold/service.ts';
-import type { Sample } from './suite.ts';
+import type { Sample, Spent } from './suite.ts';
 
 type Row = readonly [name: string, value: string];
 
@@ -33,10 +33,9 @@ const rows: Row[] = [
   ['browser bundle (dist/web/extension.js)', kilobytes('dist/web/extension.js')],
   ['VSIX', kilobytes(vsix)],
   ['files in the VSIX', String(entriesOf(vsix))],
-  [`activate(), median of ${samples.length} (fastest)`, milliseconds(({ activate }) => activate)],
-  ['  an empty extension in the same host', milliseconds(({ activateEmpty }) => activateEmpty)],
-  ['  above it', milliseconds(({ activate, activateEmpty }) => activate - activateEmpty)],
-  ['what chat knows, read for the first question', milliseconds(({ knowledge }) => knowledge)],
+  ...spent(`activate(), median of ${samples.length} (fastest)`, ({ activate }) => activate),
+  ...spent('  an empty extension in the same host', ({ activateEmpty }) => activateEmpty),
+  ...spent('what chat knows, read for the first question', ({ knowledge }) => knowledge),
   ['question to first model call', milliseconds(({ firstCall }) => firstCall)],
   ['plan', milliseconds(({ plan }) => plan)],
   ['write to the local disk', milliseconds(({ write }) => write)],
@@ -73,6 +72,14 @@ async function serviceRows(): Promise<Row[]> {
 
 function kilobytes(file: string): string {
   return `${(statSync(path.resolve(root, file)).size / 1000).toFixed(1)} kB`;
+}
+
+/** The time on the clock, and what of it was computing. */
+function spent(name: string, of: (sample: Sample) => Spent): Row[] {
+  return [
+    [name, milliseconds((sample) => of(sample).clock)],
+    [`${/^ */.exec(name)?.[0]}  of it computing`, milliseconds((sample) => of(sample).processor)],
+  ];
 }
 
 /** The median, and the fastest, which a busy machine spoils less. */

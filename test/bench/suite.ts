@@ -13,14 +13,20 @@ import { extension, readText, workspaceFolder } from '../host/extension.ts';
 import { ok } from '../host/registry.ts';
 import { send } from '../host/wire.ts';
 
+/** What passed on the clock, and what of it this process computed: on a busy machine only the latter tells something. */
+export interface Spent {
+  readonly clock: number;
+  readonly processor: number;
+}
+
 /** Milliseconds of one start of the extension host. */
 export interface Sample {
   /** From the wish to activate the extension to the end of `activate()`, loading its code included. */
-  readonly activate: number;
+  readonly activate: Spent;
   /** The same for an extension that does nothing. */
-  readonly activateEmpty: number;
+  readonly activateEmpty: Spent;
   /** From the first wish for what chat knows to having it: agent, commands, catalogue and search. */
-  readonly knowledge: number;
+  readonly knowledge: Spent;
   /** From sending a question in chat to the model's first call. */
   readonly firstCall: number;
   /** From the wish to scaffold everything to the plan: reading and rendering the service, looking at the folder. */
@@ -38,12 +44,10 @@ export async function run(): Promise<void> {
   ok(empty, 'the empty extension is not installed');
   // Who comes first pays for what both need, so the runs take turns.
   const emptyFirst = vscode.workspace.getConfiguration('bench').get<boolean>('emptyFirst');
-  const before = emptyFirst ? await activation(empty) : undefined;
-  const activate = await activation(extension());
-  const activateEmpty = before ?? (await activation(empty));
-  const wanted = performance.now();
-  await new ExtensionAssets(extension().extensionUri).knowledge();
-  const knowledge = performance.now() - wanted;
+  const before = emptyFirst ? await spent(() => empty.activate()) : undefined;
+  const activate = await spent(() => extension().activate());
+  const activateEmpty = before ?? (await spent(() => empty.activate()));
+  const knowledge = await spent(() => new ExtensionAssets(extension().extensionUri).knowledge());
   await newChat();
   const asked = Date.now();
   const { errorDetails } = await ask({ query: '@go-architect /design where do retries belong? [script: answer]' });
@@ -53,10 +57,11 @@ export async function run(): Promise<void> {
   send('end');
 }
 
-async function activation(which: vscode.Extension<unknown>): Promise<number> {
-  const began = performance.now();
-  await which.activate();
-  return performance.now() - began;
+async function spent(act: () => Thenable<unknown>): Promise<Spent> {
+  const [began, used] = [performance.now(), process.cpuUsage()];
+  await act();
+  const { user, system } = process.cpuUsage(used);
+  return { clock: performance.now() - began, processor: (user + system) / 1000 };
 }
 
 /** The parts of the command that take time, without its questions. */
