@@ -3,6 +3,7 @@ import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { type BuildOptions, build, context, type Plugin } from 'esbuild';
 import { readCatalogueAssets, readServiceAssets } from './assets.mjs';
 import { packKnowledge } from './knowledge.ts';
+import { pageReadme } from './pageReadme.ts';
 
 /**
  * Gives every file the API of VS Code itself. For `import * as vscode` esbuild copies its 400 names into a new object,
@@ -31,10 +32,13 @@ const common: BuildOptions = {
   target: 'es2024',
 };
 
+/** The entry of the Node extension host, and of the one in a web worker. */
+export const entryPoints = ['src/node.ts', 'src/web.ts'] as const;
+
 /** The bundle of each extension host. */
 export const bundles: readonly BuildOptions[] = [
-  { ...common, entryPoints: ['src/node.ts'], outfile: 'dist/extension.js', platform: 'node' },
-  { ...common, entryPoints: ['src/web.ts'], outfile: 'dist/web/extension.js', platform: 'browser' },
+  { ...common, entryPoints: [entryPoints[0]], outfile: 'dist/extension.js', platform: 'node' },
+  { ...common, entryPoints: [entryPoints[1]], outfile: 'dist/web/extension.js', platform: 'browser' },
 ];
 
 if (import.meta.main) {
@@ -42,9 +46,10 @@ if (import.meta.main) {
   mkdirSync('dist', { recursive: true });
   writeFileSync('dist/catalogue.json', JSON.stringify(packKnowledge(readCatalogueAssets('.'))));
   writeFileSync('dist/service.json', JSON.stringify(readServiceAssets('.')));
+  writeFileSync('dist/README.md', pageReadme(readFileSync('README.md', 'utf8')));
   for (const bundle of bundles) {
     if (process.argv.includes('--watch')) {
-      await (await context({ ...bundle, sourcemap: true })).watch();
+      await (await context({ ...bundle, sourcemap: true, logLevel: 'info' })).watch();
     } else {
       await build({ ...bundle, minify: true });
     }
