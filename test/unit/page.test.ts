@@ -28,7 +28,8 @@ describe('the walkthrough', () => {
 
   test('has five steps, each with a picture that says what it shows', () => {
     expect(walkthrough.steps).toHaveLength(5);
-    for (const { media } of walkthrough.steps) {
+    for (const { media, description } of walkthrough.steps) {
+      expect(description).not.toContain('`'); // shown as it stands
       expect(existsSync(media.svg), media.svg).toBe(true);
       expect(readFileSync(media.svg, 'utf8')).toContain(`<title>${media.altText}</title>`);
     }
