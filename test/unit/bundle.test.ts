@@ -1,6 +1,6 @@
 import { build } from 'esbuild';
 import { describe, expect, test } from 'vitest';
-import { bundles } from '../../scripts/build.ts';
+import { bundles } from '../../esbuild.mjs';
 import { packKnowledge } from '../../scripts/knowledge.ts';
 import { unpackKnowledge } from '../../src/core/chat/knowledge.ts';
 import { assets, catalogue, commands } from './support/knowledge.ts';

@@ -45,17 +45,16 @@ const KEYWORDS: ReadonlySet<string> = new Set(
 );
 
 // By length and first letter, which leaves one or two to compare with.
-const KEYWORDS_BY_SHAPE: string[][] = [];
-for (const keyword of KEYWORDS) {
-  (KEYWORDS_BY_SHAPE[shapeOf(keyword.charCodeAt(0), keyword.length)] ??= []).push(keyword);
-}
+const KEYWORDS_BY_SHAPE = Map.groupBy(KEYWORDS, (keyword) => shapeOf(keyword.charCodeAt(0), keyword.length));
 
 function shapeOf(code: number, length: number): number {
   return length * 128 + code;
 }
 
 function keywordAt(text: string, start: number, length: number): string | undefined {
-  return KEYWORDS_BY_SHAPE[shapeOf(text.charCodeAt(start), length)]?.find((keyword) => text.startsWith(keyword, start));
+  return KEYWORDS_BY_SHAPE.get(shapeOf(text.charCodeAt(start), length))?.find((keyword) =>
+    text.startsWith(keyword, start),
+  );
 }
 
 // A line that ends after one of these ends a statement (https://go.dev/ref/spec#Semicolons).
