@@ -28,6 +28,8 @@ export interface Entry {
   readonly title: string;
   readonly summary: string;
   readonly keywords: readonly string[];
+  /** What people say who have the problem and do not know its name. */
+  readonly phrases: readonly string[];
   readonly body: string;
   /** The body split at its second-level headings. */
   readonly sections: ReadonlyMap<string, string>;
@@ -124,6 +126,7 @@ function readEntry(document: MarkdownDocument, skill: string, name: string): Omi
     title: stringField(document, 'title'),
     summary: stringField(document, 'summary'),
     keywords: stringList(document, 'keywords'),
+    phrases: stringList(document, 'phrases'),
     body: document.body,
     sections: sectionsOf(document.body),
   };
