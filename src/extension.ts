@@ -11,6 +11,7 @@ import { registerUndoScaffold, ScaffoldJournal } from './vscode/scaffoldJournal.
 import { registerScaffoldPreview } from './vscode/scaffoldPreview.ts';
 import { registerScaffoldTool } from './vscode/scaffoldTool.ts';
 import { ScaffoldView } from './vscode/scaffoldView.ts';
+import { registerStartView } from './vscode/startView.ts';
 
 /**
  * Builds the object graph and registers the features. Reads nothing from disk: chat waits for it.
@@ -25,6 +26,7 @@ export function register(context: vscode.ExtensionContext, platform: Platform): 
   context.subscriptions.push(
     log,
     view,
+    registerStartView(),
     scaffolder.register(),
     registerScaffoldPreview(assets),
     registerPatternCode(assets),

@@ -4,18 +4,18 @@
  */
 import { mkdirSync, readFileSync, rmSync } from 'node:fs';
 import path from 'node:path';
-import { runE2E } from '../test/e2e/run.ts';
-import type { HostKind } from '../test/host/bundle.ts';
-import type { TestResult } from '../test/host/registry.ts';
-import { type HostRun, runInHost, severalFolders } from '../test/host/run.ts';
+import { mustRun, npm, run, stopAll } from '../scripts/lib/process.ts';
+import { cache, root, tool } from '../scripts/lib/project.ts';
+import { install, minimum, newest } from '../scripts/lib/vscode-server.ts';
+import { runE2E } from './e2e/run.ts';
+import type { HostKind } from './host/bundle.ts';
+import type { TestResult } from './host/registry.ts';
+import { type HostRun, runInHost, severalFolders } from './host/run.ts';
 import { findChromium } from './lib/chromium.ts';
 import { checkGoModule, withoutGo } from './lib/go-tests.ts';
-import { mustRun, npm, run, stopAll } from './lib/process.ts';
-import { cache, root, tool } from './lib/project.ts';
+import { renderServices } from './lib/liveServices.ts';
 import { findPromtool } from './lib/promtool.ts';
-import { renderServices } from './lib/scaffolded.ts';
 import { type Outcome, onePassed, runSteps, type Step, summary } from './lib/steps.ts';
-import { install, minimum, newest } from './lib/vscode-server.ts';
 
 /** A command that runs another with these services. */
 const services = (...names: string[]) => [process.execPath, path.join(root, 'scripts/services.mjs'), ...names, '--'];
@@ -153,7 +153,7 @@ async function vitest(folder: string): Promise<Outcome> {
 
 /** The scaffold with nothing, with everything, and with each component alone. */
 async function scaffoldMatrix(): Promise<Outcome> {
-  const { stdout, output } = await run(process.execPath, ['scripts/test-matrix.ts', '--quick'], { cwd: root });
+  const { stdout, output } = await run(process.execPath, ['test/matrix.ts', '--quick'], { cwd: root });
   const [, passed, failed] = /^(\d+) passed, (\d+) failed$/m.exec(stdout) ?? [];
   const note = stdout.match(/^.* is left out, .*$/gm)?.join('; ');
   const counts = { passed: Number(passed ?? 0), failed: Number(failed ?? 1), skipped: 0 };

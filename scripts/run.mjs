@@ -1,4 +1,8 @@
-// The first step of npm start and npm test on a machine that has nothing but Node 20 or later.
+// The first step of the project's commands on a machine that has nothing but Node 20 or later:
+//
+//   node scripts/run.mjs script.ts arguments...
+//
+// installs the dependencies when they are missing or stale, and runs the script under a Node that reads TypeScript.
 import { spawn, spawnSync } from 'node:child_process';
 import { statSync, utimesSync } from 'node:fs';
 import path from 'node:path';
@@ -8,27 +12,34 @@ const root = path.dirname(path.dirname(fileURLToPath(import.meta.url)));
 const windows = process.platform === 'win32';
 
 /**
- * Installs the dependencies when they are missing or stale, and runs a script under a Node that reads TypeScript.
- * @param {string} script a file in this folder
+ * Runs a script of the project to its end.
+ * @param {string} script the path of a script from the project's folder
+ * @param {string[]} args what it is given
+ * @returns {Promise<number>} its exit code
  */
-export async function handOver(script) {
+async function main(script, args) {
   if (Number(process.versions.node.split('.')[0]) < 20) {
     console.error(`Node 20 or later is needed, and this is ${process.version}: install one from https://nodejs.org.`);
-    process.exit(1);
+    return 1;
   }
   const installed = path.join(root, 'node_modules/.package-lock.json');
   if (modified(installed) < modified(path.join(root, 'package-lock.json'))) {
     console.log('Installing the dependencies (npm ci), which takes about a minute the first time …');
     const npm = process.env.npm_execpath;
-    const args = ['ci', '--loglevel=error'];
-    const code = await (npm?.endsWith('.js') ? run(process.execPath, [npm, ...args]) : run('npm', args));
+    const install = ['ci', '--loglevel=error'];
+    const code = await (npm?.endsWith('.js') ? run(process.execPath, [npm, ...install]) : run('npm', install));
     if (code !== 0) {
       console.error('npm ci failed; its output above says why.');
-      process.exit(code);
+      return code;
     }
     utimesSync(installed, new Date(), new Date());
   }
-  process.exitCode = await run(findNode(), [path.join(root, 'scripts', script), ...process.argv.slice(2)]);
+  const node = findNode();
+  if (node === undefined) {
+    console.error('Node 22.18 or later is needed: npm has none for this kind of machine, so install it yourself.');
+    return 1;
+  }
+  return run(node, [path.join(root, script), ...args]);
 }
 
 /** The pinned Node from the dependencies, or this one; both must read TypeScript (22.18 or later). */
@@ -45,8 +56,7 @@ function findNode() {
       return file.trim();
     }
   }
-  console.error('Node 22.18 or later is needed: npm has none for this kind of machine, so install it yourself.');
-  process.exit(1);
+  return undefined;
 }
 
 /**
@@ -75,4 +85,12 @@ function modified(file) {
   } catch {
     return 0;
   }
+}
+
+const [script, ...args] = process.argv.slice(2);
+if (script === undefined) {
+  console.error('usage: node scripts/run.mjs script.ts arguments...');
+  process.exitCode = 2;
+} else {
+  process.exitCode = await main(script, args);
 }

@@ -1,10 +1,10 @@
 /** The scaffolded services whose running and deployment is tested. */
-import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
+import { readServiceAssets } from '../../scripts/assets.mjs';
+import { root } from '../../scripts/lib/project.ts';
+import { writeFresh } from '../../scripts/lib/writeFresh.ts';
 import { COMPONENTS, type Component } from '../../src/core/scaffold/options.ts';
-import { type RenderedFile, renderService } from '../../src/core/scaffold/render.ts';
-import { readServiceAssets } from '../assets.mjs';
-import { root } from './project.ts';
+import { renderService } from '../../src/core/scaffold/render.ts';
 
 /** With everything, which is run; and with each component alone beside what deploys it, whose files are read. */
 const services: Readonly<Record<string, readonly Component[]>> = {
@@ -22,15 +22,5 @@ export function renderServices(folder: string): void {
   for (const [name, components] of Object.entries(services)) {
     const options = { modulePath: 'example.com/acme/orders', components: new Set(components) };
     writeFresh(path.join(folder, name), renderService(assets, { ...options, layout: 'recommended' }));
-  }
-}
-
-/** Writes rendered files to a folder, which holds nothing else afterwards. */
-export function writeFresh(folder: string, files: readonly RenderedFile[]): void {
-  rmSync(folder, { recursive: true, force: true });
-  for (const file of files) {
-    const target = path.join(folder, file.path);
-    mkdirSync(path.dirname(target), { recursive: true });
-    writeFileSync(target, file.text);
   }
 }

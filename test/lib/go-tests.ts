@@ -1,6 +1,6 @@
 /** Go's own checks of one module, with its tests counted. */
 import path from 'node:path';
-import { run, which } from './process.ts';
+import { run, which } from '../../scripts/lib/process.ts';
 import { type Outcome, skipped } from './steps.ts';
 
 /** How a module is checked. */

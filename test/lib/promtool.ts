@@ -1,8 +1,8 @@
 /** Finds promtool, which checks and tests Prometheus rules. */
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, renameSync, rmSync } from 'node:fs';
 import path from 'node:path';
-import { run, which } from './process.ts';
-import { cache } from './project.ts';
+import { run, which } from '../../scripts/lib/process.ts';
+import { cache } from '../../scripts/lib/project.ts';
 
 /** Where promtool is, or why it is nowhere. */
 export interface Promtool {

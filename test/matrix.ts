@@ -3,12 +3,12 @@
 // `--only=feature:` to the cases whose name begins so.
 import { existsSync, mkdirSync } from 'node:fs';
 import path from 'node:path';
+import { readServiceAssets } from '../scripts/assets.mjs';
+import { run } from '../scripts/lib/process.ts';
+import { cache, root } from '../scripts/lib/project.ts';
+import { writeFresh } from '../scripts/lib/writeFresh.ts';
 import { COMPONENTS, type Component, LAYOUTS } from '../src/core/scaffold/options.ts';
 import { type RenderedFile, renderService } from '../src/core/scaffold/render.ts';
-import { readServiceAssets } from './assets.mjs';
-import { run } from './lib/process.ts';
-import { cache, root } from './lib/project.ts';
-import { writeFresh } from './lib/scaffolded.ts';
 
 const GOLANGCI_LINT = 'github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0';
 

@@ -1,7 +1,7 @@
 /** Finds, and on Debian installs, the browser that shows VS Code to the tests. */
 import { existsSync } from 'node:fs';
 import { type Browser, chromium } from 'playwright-core';
-import { mustRun, which } from './process.ts';
+import { mustRun, which } from '../../scripts/lib/process.ts';
 
 const names = ['chromium', 'chromium-browser', 'google-chrome', 'google-chrome-stable', 'microsoft-edge'];
 const applications = [
