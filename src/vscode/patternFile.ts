@@ -2,7 +2,7 @@ import * as vscode from 'vscode';
 import type { Pattern } from '../core/catalogue/catalogue.ts';
 import { goFileFor, packageNameFor, parseGoHead } from '../core/catalogue/goSource.ts';
 import { FileExistsError } from '../core/files.ts';
-import { folderPathProblem } from '../core/scaffold/suggest.ts';
+import { folderPathProblem } from '../core/scaffold/folder.ts';
 import { FolderFiles, type Platform } from './folderFiles.ts';
 import { offerLibraries } from './libraries.ts';
 import { refuseInRestrictedMode } from './restrictedMode.ts';
