@@ -237,10 +237,13 @@ class FileReader {
     let end = this.#before;
     if (this.#scan.is(CODE.openParenthesis)) {
       const open = this.#scan.start;
-      do {
+      for (let isSeparate = true; ; isSeparate = this.#kind() === ';') {
         this.#next();
         this.#keepGap(comments);
-      } while (this.#kind() === ';' || this.#spec(specs, comments));
+        if (this.#kind() !== ';' && !(isSeparate && this.#spec(specs, comments))) {
+          break;
+        }
+      }
       end = this.#before;
       if (this.#scan.is(CODE.closeParenthesis)) {
         parentheses = { start: open, end: this.#scan.start };
@@ -269,6 +272,9 @@ class FileReader {
       this.#keepGap(comments);
     }
     if (this.#kind() !== 'string') {
+      if (name !== undefined) {
+        this.#fault('an import has no path');
+      }
       return false;
     }
     const path = this.#scan.lexeme.slice(1, this.#scan.isUnclosed ? undefined : -1);
