@@ -3,11 +3,12 @@ import { posix } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { type ArchRules, checkRules, circlesOf, type ImportEdge, readRules } from './support/archLint.ts';
 
-const files = ['src', 'scripts', 'test'].flatMap((folder) =>
-  readdirSync(folder, { recursive: true, encoding: 'utf8' })
-    .map((file) => `${folder}/${file.replaceAll('\\', '/')}`)
-    .filter((file) => /\.(ts|mjs)$/.test(file)),
-);
+const files = ['src', 'scripts', 'test']
+  .flatMap((folder) =>
+    readdirSync(folder, { recursive: true, encoding: 'utf8' }).map((file) => `${folder}/${file.replaceAll('\\', '/')}`),
+  )
+  .concat(readdirSync('.'))
+  .filter((file) => /\.(ts|mjs)$/.test(file));
 const known = new Set(files);
 const edges = files.flatMap(importsOf);
 

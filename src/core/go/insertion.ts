@@ -28,6 +28,11 @@ export class UnreadableFileError extends Error {
   override readonly name = 'UnreadableFileError';
 }
 
+/** Whether declarations can stand where the cursor does: at the top level, behind the imports, in no comment. */
+export function isBetweenDeclarations(text: string, file: GoFile, cursor: number): boolean {
+  return file.problem === undefined && blocksOf(text, file).every(({ start, end }) => cursor < start || cursor > end);
+}
+
 /**
  * Plans to put declarations with the imports they need into a file: at the cursor where it stands between declarations,
  * else behind what it stands in.

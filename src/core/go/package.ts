@@ -16,9 +16,13 @@ export interface GoPackage {
   readonly name: string | undefined;
   /** Several names where Go wants one; empty if there is no such conflict. */
   readonly conflicting: readonly string[];
-  /** What its files declare for the whole package -> the file that does. */
+}
+
+/** What the files of a package mean by names: name -> the file that says so. */
+export interface PackageScope {
+  /** What they declare for the whole package. */
   readonly declared: ReadonlyMap<string, string>;
-  /** The names that its files give to imports, which none of its declarations may have. */
+  /** The names that they give to imports, which no declaration of the package may have. */
   readonly imported: ReadonlyMap<string, string>;
 }
 
@@ -28,39 +32,54 @@ const COMMON: readonly Tags[] = ['linux', 'darwin', 'windows'].flatMap((system) 
   ['amd64', 'arm64'].flatMap((processor) => [true, false].map((cgo) => tagsFor(system, processor, NEWEST_MINOR, cgo))),
 );
 
+/** Whether Go builds a file somewhere: not if its name begins with "." or "_", or under "//go:build ignore". */
+function isCounted({ name, text }: SourceFile): boolean {
+  return name.endsWith('.go') && !/^[._]/.test(name) && COMMON.some((tags) => isBuilt(name, text, tags));
+}
+
 /**
- * Reads the package in a folder from its Go files, as `go list` does: files whose name begins with "." or "_" or that are
- * built nowhere ("//go:build ignore") do not count.
+ * Reads the package in a folder from its Go files, as `go list` does: files that are built nowhere do not count, nor do
+ * those of "package documentation".
  */
 export function packageOf(files: readonly SourceFile[]): GoPackage {
   const own = new Set<string>();
   const tested = new Set<string>();
-  const declared = new Map<string, string>();
-  const imported = new Map<string, string>();
-  for (const { name: fileName, text } of files) {
-    if (!fileName.endsWith('.go') || /^[._]/.test(fileName) || !COMMON.some((tags) => isBuilt(fileName, text, tags))) {
+  for (const file of files.filter(isCounted)) {
+    const name = parseGoHead(file.text)?.packageName;
+    if (name === undefined || name === 'documentation') {
       continue;
     }
-    const file = parseGoFile(text);
-    if (!file || file.packageName === 'documentation') {
-      continue; // "documentation" is the name that Go passes over
-    }
-    const isTest = fileName.endsWith('_test.go');
-    if (isTest && file.packageName.endsWith('_test')) {
-      tested.add(file.packageName.slice(0, -'_test'.length));
-      continue; // a package of its own
-    }
-    (isTest ? tested : own).add(file.packageName);
-    for (const name of packageNamesIn(file)) {
-      declared.set(name, fileName);
-    }
-    for (const spec of importsOf(file)) {
-      imported.set(localName(spec), fileName);
+    if (!file.name.endsWith('_test.go')) {
+      own.add(name);
+    } else {
+      tested.add(name.replace(/_test$/, ''));
     }
   }
   const names = own.size > 0 ? own : tested;
   const [name] = names;
-  return { name, conflicting: names.size > 1 ? [...names] : [], declared, imported };
+  return { name, conflicting: names.size > 1 ? [...names] : [] };
+}
+
+/**
+ * What the files of one package of a folder mean by names. Files that are built nowhere are programs of their own; the one
+ * that is asked about counts in any case.
+ */
+export function scopeOf(files: readonly SourceFile[], packageName: string, asked?: string): PackageScope {
+  const declared = new Map<string, string>();
+  const imported = new Map<string, string>();
+  for (const source of files.filter((file) => file.name === asked || isCounted(file))) {
+    const file = parseGoFile(source.text);
+    if (file?.packageName !== packageName) {
+      continue;
+    }
+    for (const name of packageNamesIn(file)) {
+      declared.set(name, source.name);
+    }
+    for (const spec of importsOf(file).filter(({ name }) => name !== '.' && name !== '_')) {
+      imported.set(localName(spec), source.name);
+    }
+  }
+  return { declared, imported };
 }
 
 /** Whether a file says that it is generated (https://go.dev/s/generatedcode): nobody should write into it. */
