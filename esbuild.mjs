@@ -3,6 +3,7 @@ import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { build, context } from 'esbuild';
 import { readCatalogueAssets, readServiceAssets } from './scripts/assets.mjs';
 import { packKnowledge } from './scripts/knowledge.ts';
+import { entryPoints } from './scripts/lib/project.ts';
 import { pageReadme } from './scripts/pageReadme.ts';
 
 /**
@@ -35,9 +36,6 @@ const common = {
   target: 'es2024',
 };
 
-/** The entry of the Node extension host, and of the one in a web worker. */
-export const entryPoints = ['src/node.ts', 'src/web.ts'];
-
 /**
  * The bundle of each extension host.
  *
@@ -48,11 +46,22 @@ export const bundles = [
   { ...common, entryPoints: [entryPoints[1]], outfile: 'dist/web/extension.js', platform: 'browser' },
 ];
 
+/**
+ * The snippets for "Insert Snippet" and "Fill File with Snippet". Without prefixes: the extension completes patterns itself,
+ * where a declaration may stand and with their imports, and nothing is to be offered twice.
+ *
+ * @param {string} snippets the text of snippets/go.json
+ */
+export function snippetsForInsertion(snippets) {
+  return JSON.stringify(JSON.parse(snippets, (key, value) => (key === 'prefix' ? undefined : value)));
+}
+
 if (import.meta.main) {
   rmSync('dist', { recursive: true, force: true });
   mkdirSync('dist', { recursive: true });
   writeFileSync('dist/catalogue.json', JSON.stringify(packKnowledge(readCatalogueAssets('.'))));
   writeFileSync('dist/service.json', JSON.stringify(readServiceAssets('.')));
+  writeFileSync('dist/snippets.json', snippetsForInsertion(readFileSync('snippets/go.json', 'utf8')));
   writeFileSync('dist/README.md', pageReadme(readFileSync('README.md', 'utf8')));
   for (const bundle of bundles) {
     if (process.argv.includes('--watch')) {

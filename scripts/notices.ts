@@ -2,7 +2,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { buildSync } from 'esbuild';
-import { entryPoints } from '../esbuild.mjs';
+import { entryPoints } from './lib/project.ts';
 
 /**
  * The text of THIRD_PARTY_NOTICES.txt.
