@@ -37,8 +37,9 @@ export interface Completion {
  * @param text the file, with the word from start to cursor.
  */
 export function completionPlace(text: string, start: number, cursor: number): CompletionPlace | undefined {
-  const lineStart = text.lastIndexOf('\n', cursor - 1) + 1;
-  if (start !== lineStart || !/^[\t ]*(?:\r?\n|$)/.test(text.slice(cursor, cursor + 1000))) {
+  const isWord = /^[A-Za-z0-9]*$/.test(text.slice(start, cursor));
+  const isFirst = start === 0 || text[start - 1] === '\n';
+  if (!isWord || !isFirst || !/^[\t ]*(?:\r?\n|$)/.test(text.slice(cursor, cursor + 1000))) {
     return undefined;
   }
   const without = text.slice(0, start) + text.slice(cursor);
@@ -77,7 +78,7 @@ export function completer(
     const present = packageOf(others);
     const packageName = present.name ?? packageNameFor(folder);
     const scope = scopeOf(others, packageName);
-    return (pattern) => wholeFile(pattern, packageName, present.name === undefined, scope, text.slice(0, cursor));
+    return (pattern) => wholeFile(pattern, packageName, present.name === undefined, scope, text, cursor);
   }
   const scope = scopeOf([...others, { name, text }], file.packageName, name);
   return (pattern) => {
@@ -94,16 +95,19 @@ function wholeFile(
   packageName: string,
   isNew: boolean,
   scope: PackageScope,
-  above: string,
+  text: string,
+  cursor: number,
 ): Completion | undefined {
   if (fileClashesOf(pattern, scope).length > 0) {
     return undefined;
   }
+  const above = text.slice(0, cursor);
+  const eol = lineEnd(text);
   // A comment directly above would become the package's doc comment.
   const gap = above.trim() === '' ? 0 : 2 - lineEndsIn(above.slice(above.trimEnd().length));
-  const source = goFileFor(pattern.source, packageName, isNew);
-  const snippet = snippetBody(source, pattern.tabStops);
-  return { snippet: lineEnd(above).repeat(Math.max(0, gap)) + snippet, imports: [] };
+  const source = goFileFor(pattern.source, packageName, isNew).trimEnd();
+  const body = snippetBody(source, pattern.tabStops);
+  return { snippet: eol.repeat(Math.max(0, gap)) + body + (text.includes('\n', cursor) ? '' : eol), imports: [] };
 }
 
 /**

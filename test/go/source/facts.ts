@@ -6,7 +6,7 @@ import { type Declaration, type GoFile, importsOf, parseGoFile, type Span } from
 import { Scanner } from '../../../src/core/go/scanner.ts';
 
 /** Builds the program; returns how to run it. */
-export function buildOracle(): (mode: 'facts' | 'verdicts', input: string) => SpawnSyncReturns<string> {
+export function buildOracle(): (mode: 'facts' | 'verdicts' | 'built', input: string) => SpawnSyncReturns<string> {
   const binary = path.resolve('.vscode-test/runs/source-oracle');
   mkdirSync(path.dirname(binary), { recursive: true });
   const built = spawnSync('go', ['build', '-o', binary, '.'], { cwd: 'test/go/source', encoding: 'utf8' });

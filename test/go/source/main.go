@@ -2,7 +2,8 @@
 //
 // "source facts" reads file names, one a line, and prints for each what TypeScript must find in it: the tokens as a digest,
 // the package, imports and declarations with offsets in UTF-16 units. "source verdicts" reads JSON lines of a file before
-// and after something was inserted, and prints what is wrong.
+// and after something was inserted, and prints what is wrong. "source built" reads file names and prints for each the systems
+// that go/build builds it on.
 package main
 
 import (
@@ -10,12 +11,14 @@ import (
 	"encoding/json"
 	"fmt"
 	"go/ast"
+	"go/build"
 	"go/parser"
 	"go/scanner"
 	"go/token"
 	"io"
 	"log"
 	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"time"
@@ -31,8 +34,10 @@ func main() {
 		err = facts(os.Stdin, out)
 	case len(os.Args) == 2 && os.Args[1] == "verdicts":
 		err = verdicts(os.Stdin, out)
+	case len(os.Args) == 2 && os.Args[1] == "built":
+		err = built(os.Stdin, out)
 	default:
-		err = fmt.Errorf("usage: source facts|verdicts")
+		err = fmt.Errorf("usage: source facts|verdicts|built")
 	}
 	if err == nil {
 		err = out.Flush()
@@ -40,6 +45,29 @@ func main() {
 	if err != nil {
 		log.Fatal(err)
 	}
+}
+
+func built(in io.Reader, out io.Writer) error {
+	names := bufio.NewScanner(in)
+	for names.Scan() {
+		var on []string
+		for _, system := range []string{"linux/amd64", "windows/arm64", "darwin/arm64", "android/arm64", "illumos/amd64", "js/wasm"} {
+			ctxt := build.Default
+			ctxt.GOOS, ctxt.GOARCH, _ = strings.Cut(system, "/")
+			ctxt.CgoEnabled, ctxt.ToolTags = system != "js/wasm", nil
+			match, err := ctxt.MatchFile(filepath.Split(names.Text()))
+			if err != nil {
+				return err
+			}
+			if match {
+				on = append(on, system)
+			}
+		}
+		if _, err := fmt.Fprintln(out, strings.Join(on, " ")); err != nil {
+			return err
+		}
+	}
+	return names.Err()
 }
 
 func facts(in io.Reader, out io.Writer) error {
