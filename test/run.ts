@@ -10,9 +10,10 @@ import { install, minimum, newest } from '../scripts/lib/vscode-server.ts';
 import { runE2E } from './e2e/run.ts';
 import type { HostKind } from './host/bundle.ts';
 import type { TestResult } from './host/registry.ts';
-import { type HostRun, runInHost, severalFolders } from './host/run.ts';
+import { type HostRun, inserting, runInHost, severalFolders, workspaceOf } from './host/run.ts';
 import { findChromium } from './lib/chromium.ts';
 import { checkGoModule, withoutGo } from './lib/go-tests.ts';
+import { vetInserted } from './lib/inserted.ts';
 import { renderServices } from './lib/liveServices.ts';
 import { findPromtool } from './lib/promtool.ts';
 import { type Outcome, onePassed, runSteps, type Step, summary } from './lib/steps.ts';
@@ -84,6 +85,16 @@ const steps: readonly Step[] = [
     title: 'VS Code with several folders open',
   },
   {
+    ...hostStep('host-insert', 'node', newest, inserting),
+    title: 'VS Code, Node host: patterns into awkward files',
+    run: (report) => insertAndVet({ ...inserting, kind: 'node', version: newest }, report),
+  },
+  {
+    ...hostStep('host-insert-web', 'web', newest, inserting),
+    title: 'VS Code, web worker host: patterns into awkward files',
+    run: (report) => insertAndVet({ ...inserting, kind: 'web', version: newest }, report),
+  },
+  {
     name: 'e2e',
     title: 'end to end',
     needs: ['browser', 'package', 'vscode'],
@@ -123,6 +134,17 @@ function hostStep(name: string, kind: HostKind, version: string, suite: Partial<
     needs: ['browser', 'package', 'vscode'],
     run: async (report) => outcomeOf(await runInHost<TestResult>({ ...suite, kind, version }, report)),
   };
+}
+
+/** What the editor inserted is held to gofmt and go vet: what they took before they take afterwards. */
+async function insertAndVet(hostRun: HostRun, report: (line: string) => void): Promise<Outcome> {
+  const outcome = outcomeOf(await runInHost<TestResult>(hostRun, report));
+  if (withoutGo()) {
+    return outcome;
+  }
+  const vetted = vetInserted(path.join(workspaceOf(hostRun), 'inserted'));
+  const failures = [outcome.failures, vetted.failures].filter(Boolean).join('\n');
+  return { passed: outcome.passed + vetted.passed, failed: outcome.failed + vetted.failed, skipped: 0, failures };
 }
 
 /** Commands that are one check together. */

@@ -5,6 +5,7 @@ import { type BuildOptions, build } from 'esbuild';
 import matter from 'gray-matter';
 import { readCatalogueAssets } from '../../scripts/assets.mjs';
 import { root } from '../../scripts/lib/project.ts';
+import { insertCases } from '../unit/support/cursor.ts';
 
 /** Which extension host the tests run in. */
 export type HostKind = 'node' | 'web';
@@ -45,6 +46,7 @@ export async function bundleTests(kind: HostKind, entry: string): Promise<string
       define: {
         COMMAND_FILES: JSON.stringify(commandFiles(assets)),
         PATTERNS: JSON.stringify(patterns(assets)),
+        INSERT_CASES: JSON.stringify(insertCases),
       },
     }),
   ]);
