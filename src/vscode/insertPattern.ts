@@ -36,9 +36,9 @@ export class InsertPattern {
 
   /** @param name a pattern that was chosen already, for the cursor. */
   async #run(name: unknown): Promise<void> {
-    const { catalogue } = await this.#needs.assets.knowledge();
-    const chosen = catalogue.patterns.find((pattern) => pattern.name === name);
-    const pattern = chosen ?? (await pickPattern(catalogue));
+    const knowledge = await this.#needs.assets.knowledge();
+    const chosen = knowledge.catalogue.patterns.find((pattern) => pattern.name === name);
+    const pattern = chosen ?? (await pickPattern(knowledge));
     if (pattern === undefined) {
       return;
     }

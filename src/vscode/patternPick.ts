@@ -1,6 +1,7 @@
 import * as vscode from 'vscode';
 import type { Catalogue, Pattern } from '../core/catalogue/catalogue.ts';
-import { CatalogueSearch, findPatterns } from '../core/catalogue/search.ts';
+import { findPatterns } from '../core/catalogue/search.ts';
+import type { Knowledge } from './assets.ts';
 import { pageUri } from './patternCode.ts';
 
 interface PatternItem extends vscode.QuickPickItem {
@@ -13,15 +14,16 @@ const READ: vscode.QuickInputButton = {
 };
 
 /** Lets the user choose a pattern by name or by what it is for, with its page to the side on request. */
-export function pickPattern(catalogue: Catalogue): Promise<Pattern | undefined> {
-  const search = new CatalogueSearch(catalogue);
+export function pickPattern(knowledge: Knowledge): Promise<Pattern | undefined> {
+  const { catalogue } = knowledge;
   const pick = vscode.window.createQuickPick<PatternItem>();
   pick.title = 'Insert Pattern';
   pick.placeholder = 'Which pattern? Type what it is for, such as "kafka" or "throttle"; the book opens its page.';
   pick.items = byCategory(catalogue);
   return new Promise((resolve) => {
     pick.onDidChangeValue((typed) => {
-      pick.items = typed.trim() === '' ? byCategory(catalogue) : findPatterns(catalogue, search, typed).map(itemOf);
+      pick.items =
+        typed.trim() === '' ? byCategory(catalogue) : findPatterns(catalogue, knowledge.search, typed).map(itemOf);
     });
     pick.onDidTriggerItemButton(async ({ item }) => {
       if (item.pattern) {

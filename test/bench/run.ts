@@ -8,7 +8,9 @@ import { npm } from '../../scripts/lib/process.ts';
 import { root, vsix } from '../../scripts/lib/project.ts';
 import { newest } from '../../scripts/lib/vscode-server.ts';
 import { runInHost } from '../host/run.ts';
+import type { CompletionSample } from './completion.ts';
 import { measureService, RATE } from './scaffold/service.ts';
+import { measureSource } from './source.ts';
 import type { Sample, Spent } from './suite.ts';
 
 type Row = readonly [name: string, value: string];
@@ -44,13 +46,40 @@ const rows: Row[] = [
     `${median(samples.map(({ write, copy }) => write / copy)).toFixed(2)} of it`,
   ],
 ];
+rows.push(...(await completionRows()));
 if (!process.argv.includes('extension')) {
-  rows.push(...(await serviceRows()));
+  rows.push(...sourceRows(), ...(await serviceRows()));
 }
 const width = Math.max(...rows.map(([name]) => name.length));
 console.log();
 for (const [name, value] of rows) {
   console.log(`${name.padEnd(width)}  ${value.padStart(18)}`);
+}
+
+async function completionRows(): Promise<Row[]> {
+  const rows: Row[] = [];
+  for (const kind of ['node', 'web'] as const) {
+    console.log(`completion, ${kind} host`);
+    const run = { kind, version: newest, entry: 'bench/completion.ts', emptyFolder: true } as const;
+    for (const { first, again, elsewhere } of await runInHost<CompletionSample>(run, console.log)) {
+      rows.push(
+        [`completion, ${kind} host: the first list`, `${first.toFixed(0)} ms`],
+        ['  the next, in a package of 31 files', `${again.toFixed(0)} ms`],
+        ['  in a function, where nothing is offered', `${elsewhere.toFixed(0)} ms`],
+      );
+    }
+  }
+  return rows;
+}
+
+function sourceRows(): Row[] {
+  console.log('reading Go');
+  const { files, ours, parser, cursors, damaged } = measureSource();
+  return [
+    ['declarations of 1,000 Go files', `${((ours / files) * 1000).toFixed(0)} ms`],
+    ['  beside go/parser', ratio(ours, parser)],
+    [`files damaged by ${cursors} insertions`, String(damaged)],
+  ];
 }
 
 async function serviceRows(): Promise<Row[]> {

@@ -18,13 +18,17 @@ export interface PackedKnowledge {
   readonly catalogue: PackedCatalogue;
 }
 
-/** Makes what was packed usable. */
+/** Makes what was packed usable; the search is built when it is first wanted, which completion never does. */
 export function unpackKnowledge({ instructions, commands, ...packed }: PackedKnowledge): Knowledge {
   const catalogue = unpackCatalogue(packed.catalogue);
+  let search: CatalogueSearch | undefined;
   return {
     instructions,
     commands: new Map(commands.map((command) => [command.name, command])),
     catalogue,
-    search: new CatalogueSearch(catalogue),
+    get search() {
+      search ??= new CatalogueSearch(catalogue);
+      return search;
+    },
   };
 }
