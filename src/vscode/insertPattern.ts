@@ -36,14 +36,15 @@ export class InsertPattern {
 
   /** @param name a pattern that was chosen already, for the cursor. */
   async #run(name: unknown): Promise<void> {
+    // Reading a pattern's page meanwhile makes that the active editor.
+    const editor = vscode.window.activeTextEditor;
+    const goEditor = editor?.document.languageId === 'go' ? editor : undefined;
     const knowledge = await this.#needs.assets.knowledge();
     const chosen = knowledge.catalogue.patterns.find((pattern) => pattern.name === name);
     const pattern = chosen ?? (await pickPattern(knowledge));
     if (pattern === undefined) {
       return;
     }
-    const editor = vscode.window.activeTextEditor;
-    const goEditor = editor?.document.languageId === 'go' ? editor : undefined;
     const place = chosen && goEditor ? 'cursor' : await pickPlace(pattern, goEditor);
     if (place === 'cursor' && goEditor) {
       await this.#insertAtCursor(goEditor, pattern);
@@ -53,8 +54,9 @@ export class InsertPattern {
   }
 
   /** Inserts declarations as a snippet and adds the imports they need: one edit, undone as one. */
-  async #insertAtCursor(editor: vscode.TextEditor, pattern: Pattern): Promise<void> {
-    const { document } = editor;
+  async #insertAtCursor({ document, viewColumn }: vscode.TextEditor, pattern: Pattern): Promise<void> {
+    // Tab stops work in the editor that has the focus.
+    const editor = await vscode.window.showTextDocument(document, viewColumn === undefined ? {} : { viewColumn });
     const where = vscode.workspace.asRelativePath(document.uri);
     const readOnly = await readOnlyReason(document);
     if (readOnly !== undefined) {
@@ -105,7 +107,8 @@ export class InsertPattern {
         await this.#offerNewFile(pattern, `${where} did not take the edit; nothing was changed.`);
         return;
       }
-      this.#show(editor, pattern, plan.behind);
+      const added = plan.imports.reduce((sum, { start, end, text: lines }) => sum + lines.length - (end - start), 0);
+      this.#show(editor, pattern, document.positionAt(plan.start + added + plan.before.length), plan.behind);
       await offerLibraries(pattern, document.uri);
     } catch (error) {
       if (!(error instanceof UnreadableFileError)) {
@@ -117,9 +120,8 @@ export class InsertPattern {
   }
 
   /** Says where the code went: it may be far from the cursor. */
-  #show(editor: vscode.TextEditor, pattern: Pattern, behind: Insertion['behind']): void {
-    const at = editor.selection.start;
-    editor.revealRange(new vscode.Range(at, at), vscode.TextEditorRevealType.InCenterIfOutsideViewport);
+  #show(editor: vscode.TextEditor, pattern: Pattern, at: vscode.Position, behind: Insertion['behind']): void {
+    editor.revealRange(new vscode.Range(at, at), vscode.TextEditorRevealType.AtTop);
     const name = behind?.names[0]?.name;
     const place = name === undefined ? '' : ` behind ${behind?.kind === 'method' ? 'func' : behind?.kind} ${name}`;
     vscode.window.setStatusBarMessage(`${pattern.title} stands in line ${at.line + 1}${place}`, 10_000);
