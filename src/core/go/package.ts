@@ -141,7 +141,8 @@ export function packageFolderProblem(path: string): string | undefined {
   for (const part of path.split('/')) {
     const wrong = /[^A-Za-z0-9._~+-]/u.exec(part);
     if (wrong) {
-      return `Go cannot import a package from "${part}": leave out "${wrong[0]}".`;
+      const what = wrong[0] === ' ' ? 'the space' : `"${wrong[0]}"`;
+      return `Go cannot import a package from "${part}": leave out ${what}.`;
     }
     if (/^[._]/.test(part) || part === 'testdata') {
       return `Go passes over folders such as "${part}": choose a name that does not begin with a dot or an underscore.`;
