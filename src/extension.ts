@@ -1,16 +1,17 @@
 import type * as vscode from 'vscode';
 import { ExtensionAssets } from './vscode/assets.ts';
-import { registerCatalogueModel } from './vscode/catalogueModel.ts';
+import { CatalogueModel } from './vscode/catalogueModel.ts';
 import type { Platform } from './vscode/folderFiles.ts';
 import { registerInsertPattern } from './vscode/insertPattern.ts';
 import { Log } from './vscode/log.ts';
-import { registerParticipant } from './vscode/participant.ts';
+import { Participant } from './vscode/participant.ts';
 import { registerPatternCode } from './vscode/patternCode.ts';
 import { Scaffolder } from './vscode/scaffold.ts';
 import { registerUndoScaffold, ScaffoldJournal } from './vscode/scaffoldJournal.ts';
 import { registerScaffoldPreview } from './vscode/scaffoldPreview.ts';
 import { registerScaffoldTool } from './vscode/scaffoldTool.ts';
 import { ScaffoldView } from './vscode/scaffoldView.ts';
+import { WatchedWorkspace } from './vscode/workspaceFacts.ts';
 
 /**
  * Builds the object graph and registers the features. Reads nothing from disk: chat waits for it.
@@ -21,17 +22,21 @@ export function register(context: vscode.ExtensionContext, platform: Platform): 
   const assets = new ExtensionAssets(context.extensionUri);
   const journal = new ScaffoldJournal(context);
   const view = new ScaffoldView();
+  const workspace = new WatchedWorkspace();
+  const { extensionUri } = context;
+  const now = () => new Date();
   const scaffolder = new Scaffolder(assets, platform, log, context.globalState, journal, view);
   context.subscriptions.push(
     log,
     view,
+    workspace,
     scaffolder.register(),
     registerScaffoldPreview(assets),
     registerPatternCode(assets),
     registerUndoScaffold(journal, platform, log),
     registerInsertPattern(assets, context.extensionUri, platform),
     ...registerScaffoldTool(scaffolder, platform),
-    ...registerParticipant(assets, context.extensionUri, log),
-    ...registerCatalogueModel(assets),
+    new Participant({ assets, workspace, extensionUri, log, now }).register(),
+    new CatalogueModel({ assets, workspace, now }).register(),
   );
 }

@@ -16,7 +16,7 @@ export function registerPatternCode(assets: ExtensionAssets): vscode.Disposable 
   return vscode.workspace.registerTextDocumentContentProvider(SCHEME, {
     async provideTextDocumentContent({ path }) {
       const { catalogue } = await assets.knowledge();
-      const entry = catalogue.entries.get(path.replace(/^\/|\.go$/g, ''));
+      const entry = catalogue.entries.get(path.slice(1, -'.go'.length));
       return entry?.kind === 'pattern' ? entry.source : 'The catalogue has no such pattern.';
     },
   });
