@@ -2,15 +2,18 @@ import type * as vscode from 'vscode';
 import { ExtensionAssets } from './vscode/assets.ts';
 import { CatalogueModel } from './vscode/catalogueModel.ts';
 import type { Platform } from './vscode/folderFiles.ts';
-import { registerInsertPattern } from './vscode/insertPattern.ts';
+import { InsertPattern } from './vscode/insertPattern.ts';
 import { Log } from './vscode/log.ts';
 import { Participant } from './vscode/participant.ts';
 import { registerPatternCode } from './vscode/patternCode.ts';
+import { PatternCompletion } from './vscode/patternCompletion.ts';
+import { PatternFile } from './vscode/patternFile.ts';
 import { Scaffolder } from './vscode/scaffold.ts';
 import { registerUndoScaffold, ScaffoldJournal } from './vscode/scaffoldJournal.ts';
 import { registerScaffoldPreview } from './vscode/scaffoldPreview.ts';
 import { registerScaffoldTool } from './vscode/scaffoldTool.ts';
 import { ScaffoldView } from './vscode/scaffoldView.ts';
+import { registerStartView } from './vscode/startView.ts';
 import { WatchedWorkspace } from './vscode/workspaceFacts.ts';
 
 /**
@@ -26,15 +29,18 @@ export function register(context: vscode.ExtensionContext, platform: Platform): 
   const { extensionUri } = context;
   const now = () => new Date();
   const scaffolder = new Scaffolder(assets, platform, log, context.globalState, journal, view);
+  const patternFile = new PatternFile({ extensionUri, platform });
   context.subscriptions.push(
     log,
     view,
     workspace,
+    registerStartView(),
     scaffolder.register(),
     registerScaffoldPreview(assets),
     registerPatternCode(assets),
     registerUndoScaffold(journal, platform, log),
-    registerInsertPattern(assets, context.extensionUri, platform),
+    new InsertPattern({ assets, patternFile }).register(),
+    new PatternCompletion({ assets }).register(),
     ...registerScaffoldTool(scaffolder, platform),
     new Participant({ assets, workspace, extensionUri, log, now }).register(),
     new CatalogueModel({ assets, workspace, now }).register(),

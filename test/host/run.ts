@@ -6,10 +6,10 @@
  */
 import { cpSync, globSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
-import { findChromium, launchChromium } from '../../scripts/lib/chromium.ts';
 import { cache, extensionId, root, vsix } from '../../scripts/lib/project.ts';
 import { install, installExtension, newest, type Server, startServer } from '../../scripts/lib/vscode-server.ts';
-import { bundleTests, type HostKind, modelFolder } from './bundle.ts';
+import { findChromium, launchChromium } from '../lib/chromium.ts';
+import { bundleTests, extensionFolders, type HostKind } from './bundle.ts';
 import type { TestResult } from './registry.ts';
 import { mark } from './wire.ts';
 
@@ -63,7 +63,10 @@ export async function runInHost<Message>(run: HostRun, report: (line: string) =>
     throw new Error(`VS Code unpacked nothing from ${vsix}`);
   }
   const data = path.join(home, 'data');
-  cpSync(modelFolder, path.join(data, 'server/extensions/go-architect-test.scripted-model-0.0.1'), { recursive: true });
+  for (const folder of extensionFolders) {
+    const installed = path.join(data, 'server/extensions', `go-architect-test.${path.basename(folder)}-0.0.1`);
+    cpSync(folder, installed, { recursive: true });
+  }
 
   const workspaceFile = run.folders && path.join(home, 'test.code-workspace');
   if (workspaceFile) {

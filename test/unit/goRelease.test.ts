@@ -65,8 +65,7 @@ test('the release belongs to the folder: a folder without a module has none', ()
   const before = optionsFor('go 1.27');
   expect(before).toMatchObject({ modulePath: 'example.com/mine', goVersion: '1.27' });
   expect(fitToModule(before, undefined)).not.toHaveProperty('goVersion');
-  // A module path that the service could not have stays out of it.
-  expect(fitToModule(before, parseGoMod('module main\n')).modulePath).toBe('example.com/mine');
+  expect(fitToModule(before, parseGoMod('module main\n')).modulePath).toBe('main');
 });
 
 test('a release candidate is older than its release', () => {

@@ -27,3 +27,46 @@ export function isOlder(version: string, than: string): boolean {
   const difference = a?.map((number, index) => number - (b?.[index] ?? 0)).find((by) => by !== 0) ?? 0;
   return difference < 0;
 }
+
+/** Whether a module version comes before another: the order of https://semver.org, build metadata aside. */
+export function isOlderSemver(version: string, than: string): boolean {
+  const [a, b] = [semverParts(version), semverParts(than)];
+  if (a === undefined || b === undefined) {
+    return a === undefined && b !== undefined;
+  }
+  const byNumber = a.numbers.map((number, index) => compareNumbers(number, b.numbers[index] ?? '0')).find(Boolean);
+  if (byNumber !== undefined) {
+    return byNumber < 0;
+  }
+  // A version with a pre-release part comes before the same without.
+  if (a.pre.length === 0 || b.pre.length === 0) {
+    return a.pre.length > 0 && b.pre.length === 0;
+  }
+  for (let index = 0; index < Math.max(a.pre.length, b.pre.length); index++) {
+    const [one, other] = [a.pre[index], b.pre[index]];
+    if (one === undefined || other === undefined) {
+      return one === undefined;
+    }
+    if (one !== other) {
+      const [numeric, otherNumeric] = [/^\d+$/.test(one), /^\d+$/.test(other)];
+      return numeric && otherNumeric
+        ? compareNumbers(one, other) < 0
+        : numeric === otherNumeric
+          ? one < other
+          : numeric;
+    }
+  }
+  return false;
+}
+
+function semverParts(version: string): { numbers: string[]; pre: string[] } | undefined {
+  const [, major = '', minor = '0', patch = '0', pre] =
+    /^v(0|[1-9]\d*)(?:\.(0|[1-9]\d*)(?:\.(0|[1-9]\d*)(?:-([0-9A-Za-z.-]+))?(?:\+[0-9A-Za-z.-]+)?)?)?$/.exec(version) ??
+    [];
+  return major === '' ? undefined : { numbers: [major, minor, patch], pre: pre?.split('.') ?? [] };
+}
+
+/** Numbers of any length without leading zeros: the longer is the larger. */
+function compareNumbers(a: string, b: string): number {
+  return a.length - b.length || (a < b ? -1 : a > b ? 1 : 0);
+}

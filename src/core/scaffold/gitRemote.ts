@@ -1,4 +1,4 @@
-import { modulePathProblem } from '../go/modulePath.ts';
+import { publishedPathProblem } from '../go/modulePath.ts';
 
 /**
  * The module path that a git remote suggests.
@@ -26,5 +26,5 @@ export function modulePathFromGit(gitConfig: string, folder: string): string | u
     return undefined;
   }
   const path = [match[1]?.toLowerCase(), match[2], folder].filter(Boolean).join('/');
-  return modulePathProblem(path) === undefined ? path : undefined;
+  return publishedPathProblem(path) === undefined ? path : undefined;
 }
