@@ -29,7 +29,7 @@ export function register(context: vscode.ExtensionContext, platform: Platform): 
   const { extensionUri } = context;
   const now = () => new Date();
   const scaffolder = new Scaffolder(assets, platform, log, context.globalState, journal, view);
-  const patternFile = new PatternFile({ extensionUri, platform });
+  const patternFile = new PatternFile({ workspace, extensionUri, platform });
   context.subscriptions.push(
     log,
     view,

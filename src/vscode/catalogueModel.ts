@@ -55,7 +55,7 @@ export class CatalogueModel {
       provideLanguageModelChatInformation: () =>
         vscode.workspace.getConfiguration().get<boolean>(SETTING, true) ? [MODEL] : [],
       async provideLanguageModelChatResponse(_model, messages, _options, progress, token) {
-        const [knowledge, facts] = await Promise.all([assets.knowledge(), workspace.facts(token)]);
+        const [knowledge, facts] = await Promise.all([assets.knowledge(), workspace.facts()]);
         const last = messages.findLast(({ role }) => role === vscode.LanguageModelChatMessageRole.User);
         const { command, request } = parseModelRequest(textOf(last?.content ?? []));
         const question = { command: knowledge.commands.get(command ?? ''), request, facts, today: today(now()) };

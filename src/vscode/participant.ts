@@ -104,7 +104,7 @@ export class Participant {
     stream.progress('Reading the workspace');
     const [knowledge, facts, references] = await Promise.all([
       assets.knowledge(),
-      workspace.facts(token),
+      workspace.facts(),
       resolveReferences(request.references),
     ]);
     if (token.isCancellationRequested) {

@@ -1,6 +1,6 @@
 import { type GoMod, parseGoMod } from '../go/goMod.ts';
 import { count, listed, plainName } from '../words.ts';
-import { ignoredFolders, isIgnored } from './ignored.ts';
+import { isIgnored } from './ignored.ts';
 
 /** A Go module of the workspace. */
 export interface WorkspaceModule extends GoMod {
@@ -30,9 +30,7 @@ export function workspaceFacts(
   const modules = [...goMods]
     .flatMap(([path, text]) => {
       const goMod = parseGoMod(text);
-      return goMod
-        ? [{ ...goMod, folder: folderOf(path), packages: new Set<string>(), ignored: ignoredFolders(text) }]
-        : [];
+      return goMod ? [{ ...goMod, folder: folderOf(path), packages: new Set<string>() }] : [];
     })
     .sort((a, b) => a.folder.localeCompare(b.folder));
   const byFolder = new Map(modules.map((module) => [module.folder, module]));
@@ -41,14 +39,14 @@ export function workspaceFacts(
     if (module) {
       const folder = folderOf(file);
       const path = folder === module.folder ? '.' : folder.slice(module.folder === '' ? 0 : module.folder.length + 1);
-      if (!isIgnored(path, module.ignored)) {
+      if (!isIgnored(path, module.ignores)) {
         module.packages.add(path);
       }
     }
   }
   return {
     partial,
-    modules: modules.map(({ ignored: _, ...module }) => ({ ...module, packages: [...module.packages].sort() })),
+    modules: modules.map((module) => ({ ...module, packages: [...module.packages].sort() })),
   };
 }
 
