@@ -19,6 +19,11 @@ const ENGLISH = new Set(
   just me my no not of on one only or our out over should so than that the their them then there they this to too two up
   us use was we were what when where which who why will with would you your`.split(/\s+/),
 );
+// Such as are words of both, or of both and of our trade: they tell nothing.
+const EITHER = new Set(
+  `${[...FOREIGN].filter((word) => ENGLISH.has(word)).join(' ')} bin com come con die dies es mit op os per plus pod son
+  war`.split(/\s+/),
+);
 
 /** Whether a text may be English; a name or two belong to no language and may be. */
 export function isEnglish(text: string): boolean {
@@ -32,7 +37,8 @@ export function isEnglish(text: string): boolean {
   if (letters.length - latin > letters.length / 3) {
     return false;
   }
-  const english = words.filter((word) => ENGLISH.has(word)).length;
-  const foreign = words.filter((word) => FOREIGN.has(word) && !ENGLISH.has(word)).length;
+  const telling = words.filter((word) => !EITHER.has(word));
+  const english = telling.filter((word) => ENGLISH.has(word)).length;
+  const foreign = telling.filter((word) => FOREIGN.has(word)).length;
   return foreign <= english;
 }

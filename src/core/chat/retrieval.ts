@@ -1,5 +1,5 @@
 import type { Pattern, Topic } from '../catalogue/catalogue.ts';
-import { stemsOf } from '../catalogue/words.ts';
+import { contentStemsOf, stemsOf } from '../catalogue/words.ts';
 import type { Command } from './commands.ts';
 import { isEnglish } from './language.ts';
 import type { Library, Question } from './question.ts';
@@ -13,14 +13,16 @@ export interface Retrieved {
 }
 
 const MAX_ENTRIES = 5;
+// What is longer is pasted text; its beginning says what it is about.
+const MAX_REQUEST = 20_000;
 
 // A command says what its question is about: its home topics win over others that match as well.
 const HOME_FACTOR = 1.6;
 const HOME_BONUS = 3;
 const HOME_STEP = 0.5;
 
-// In a language that the catalogue is not written in, one common word proves nothing.
-const FOREIGN_MINIMUM = 7;
+// In a language that the catalogue is not written in, one word proves something only if it is a name.
+const FOREIGN_MINIMUM = 10;
 
 /**
  * Finds the entries for a question: by its own words, those at home in the command first; a command that they do not
@@ -31,7 +33,9 @@ export function retrieve(
   { catalogue, search }: Pick<Library, 'catalogue' | 'search'>,
 ): Retrieved {
   const minimum = isEnglish(request) ? 0 : FOREIGN_MINIMUM;
-  const matches = search.find(request, catalogue.entries.size).filter(({ score }) => score >= minimum);
+  // "Where do I start?" says nothing that an entry could answer.
+  const isVague = contentStemsOf(request.slice(0, MAX_REQUEST)).length === 0;
+  const matches = isVague ? [] : search.find(request, catalogue.entries.size).filter(({ score }) => score >= minimum);
   // The topics of /pattern are its most wanted patterns, not what a question to it is about.
   const home = command === undefined || command.name === 'pattern' ? [] : command.topics;
   const ranked = matches
@@ -58,9 +62,11 @@ export function wantsCode({ command, request }: Pick<Question, 'command' | 'requ
   if (command !== undefined) {
     return command.name === 'pattern';
   }
-  const words = stemsOf(request.slice(0, 2000));
+  const text = request.slice(0, 2000);
+  const words = stemsOf(text);
   // A name by itself asks to see the thing.
-  return words.length > 0 && (words.length <= 3 || words.some((word) => CODE_STEMS.has(word)));
+  const isName = words.length > 0 && words.length <= 3 && !text.includes('?') && text.trim().split(/\s+/).length <= 4;
+  return isName || words.some((word) => CODE_STEMS.has(word));
 }
 
 // What people say who mean a command and do not know it.
@@ -76,11 +82,16 @@ const MEANT: Readonly<Record<string, string>> = {
   api: 'api endpoint contract',
   decide: 'decide decision adr choose compare',
 };
-const MEANT_STEMS = Object.entries(MEANT).map(([name, words]) => [name, new Set(stemsOf(words))] as const);
+const MEANT_WORDS = Object.entries(MEANT).map(([name, words]) => [name, new Set(allForms(words))] as const);
 
 /** The command that a request without one means by its words; undefined if it names none. */
 export function commandMeant(request: string, { commands }: Pick<Library, 'commands'>): Command | undefined {
-  const words = stemsOf(request.slice(0, 2000));
-  const name = MEANT_STEMS.find(([, stems]) => words.some((word) => stems.has(word)))?.[0];
+  const words = allForms(request.slice(0, 2000));
+  const name = MEANT_WORDS.find(([, meant]) => words.some((word) => meant.has(word)))?.[0];
   return commands.get(name ?? '');
+}
+
+/** The words as they are, since the commonest have no stem, and their stems. */
+function allForms(text: string): string[] {
+  return [...(text.toLowerCase().match(/[a-z]+/g) ?? []), ...stemsOf(text)];
 }

@@ -41,6 +41,8 @@ export type Answer =
       readonly prompt: PromptParts;
     };
 
+const NOT_READ = '*The catalogue does not read what is attached: a language model does.*';
+
 /** Decides how a request is answered: without a model where none is needed or chosen, else with it. */
 export function answerTo(turn: Turn, library: Library): Answer {
   const { command, request, attachments } = turn;
@@ -54,7 +56,8 @@ export function answerTo(turn: Turn, library: Library): Answer {
   if (turn.isOffline) {
     const { markdown, entries, code } = catalogueAnswer(turn, library);
     const outcome = entries.length > 0 ? 'catalogue' : 'nothing';
-    return { kind: 'text', references: entries, markdown, buttons: code, outcome };
+    const unread = attachments.length > 0 ? `\n\n${NOT_READ}` : '';
+    return { kind: 'text', references: entries, markdown: markdown + unread, buttons: code, outcome };
   }
   const entries = entriesToSend(retrieve(turn, library));
   const pattern = command?.name === 'pattern' ? entries.find((entry) => entry.kind === 'pattern') : undefined;
