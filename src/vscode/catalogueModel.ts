@@ -3,7 +3,7 @@ import { catalogueAnswer } from '../core/chat/catalogueAnswer.ts';
 import { parseModelRequest } from '../core/chat/modelRequest.ts';
 import type { ExtensionAssets } from './assets.ts';
 import { today } from './today.ts';
-import { readWorkspaceFacts } from './workspaceFacts.ts';
+import type { WatchedWorkspace } from './workspaceFacts.ts';
 
 /** Vendor of the model that answers without AI. */
 export const CATALOGUE_VENDOR = 'go-architect';
@@ -28,43 +28,57 @@ const MODEL: vscode.LanguageModelChatInformation = {
   capabilities: { toolCalling: true },
 };
 
-/** Registers the model that answers from the catalogue, so that @go-architect works without an account. */
-export function registerCatalogueModel(assets: ExtensionAssets): vscode.Disposable[] {
-  if (!vscode.lm?.registerLanguageModelChatProvider) {
-    return []; // an editor without language models
+/** What the model needs. */
+export interface CatalogueModelNeeds {
+  readonly assets: ExtensionAssets;
+  readonly workspace: WatchedWorkspace;
+  readonly now: () => Date;
+}
+
+/** The model that answers from the catalogue, so that @go-architect works without an account. */
+export class CatalogueModel {
+  readonly #needs: CatalogueModelNeeds;
+
+  constructor(needs: CatalogueModelNeeds) {
+    this.#needs = needs;
   }
-  const changed = new vscode.EventEmitter<void>();
-  const provider: vscode.LanguageModelChatProvider = {
-    onDidChangeLanguageModelChatInformation: changed.event,
-    provideLanguageModelChatInformation: () =>
-      vscode.workspace.getConfiguration().get<boolean>(SETTING, true) ? [MODEL] : [],
-    async provideLanguageModelChatResponse(_model, messages, _options, progress, token) {
-      const [{ catalogue, commands, search }, facts] = await Promise.all([
-        assets.knowledge(),
-        readWorkspaceFacts(token),
-      ]);
-      const last = messages.findLast(({ role }) => role === vscode.LanguageModelChatMessageRole.User);
-      const { command, request } = parseModelRequest(textOf(last?.content ?? []));
-      const question = { command: commands.get(command ?? ''), request, facts, today: today() };
-      if (!token.isCancellationRequested) {
-        progress.report(new vscode.LanguageModelTextPart(catalogueAnswer(question, catalogue, search).markdown));
-      }
-    },
-    // About four characters to a token in English and Go.
-    provideTokenCount: async (_model, text) =>
-      Math.ceil((typeof text === 'string' ? text : textOf(text.content)).length / 4),
-  };
-  const registration = vscode.lm.registerLanguageModelChatProvider(CATALOGUE_VENDOR, provider);
-  announceWithoutOthers(changed).catch(() => undefined); // chat is switched off: there is nobody to tell
-  return [
-    changed,
-    registration,
-    vscode.workspace.onDidChangeConfiguration((event) => {
-      if (event.affectsConfiguration(SETTING)) {
-        changed.fire();
-      }
-    }),
-  ];
+
+  /** Registers it where the editor has language models. */
+  register(): vscode.Disposable {
+    if (!vscode.lm?.registerLanguageModelChatProvider) {
+      return new vscode.Disposable(() => undefined);
+    }
+    const { assets, workspace, now } = this.#needs;
+    const changed = new vscode.EventEmitter<void>();
+    const provider: vscode.LanguageModelChatProvider = {
+      onDidChangeLanguageModelChatInformation: changed.event,
+      provideLanguageModelChatInformation: () =>
+        vscode.workspace.getConfiguration().get<boolean>(SETTING, true) ? [MODEL] : [],
+      async provideLanguageModelChatResponse(_model, messages, _options, progress, token) {
+        const [knowledge, facts] = await Promise.all([assets.knowledge(), workspace.facts()]);
+        const last = messages.findLast(({ role }) => role === vscode.LanguageModelChatMessageRole.User);
+        const { command, request } = parseModelRequest(textOf(last?.content ?? []));
+        const question = { command: knowledge.commands.get(command ?? ''), request, facts, today: today(now()) };
+        if (!token.isCancellationRequested) {
+          progress.report(new vscode.LanguageModelTextPart(catalogueAnswer(question, knowledge).markdown));
+        }
+      },
+      // About four characters to a token in English and Go.
+      provideTokenCount: async (_model, text) =>
+        Math.ceil((typeof text === 'string' ? text : textOf(text.content)).length / 4),
+    };
+    const registration = vscode.lm.registerLanguageModelChatProvider(CATALOGUE_VENDOR, provider);
+    announceWithoutOthers(changed).catch(() => undefined); // chat is switched off: there is nobody to tell
+    return vscode.Disposable.from(
+      changed,
+      registration,
+      vscode.workspace.onDidChangeConfiguration((event) => {
+        if (event.affectsConfiguration(SETTING)) {
+          changed.fire();
+        }
+      }),
+    );
+  }
 }
 
 /**

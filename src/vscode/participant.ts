@@ -1,170 +1,188 @@
 import * as vscode from 'vscode';
-import { catalogueAnswer, entriesFor, patternEntry } from '../core/chat/catalogueAnswer.ts';
-import type { Command } from '../core/chat/commands.ts';
+import { dependableCounter } from '../core/chat/budget.ts';
 import { classifyFailure, type Failure, failureOf } from '../core/chat/failures.ts';
-import { followUpsFor } from '../core/chat/followUps.ts';
-import { helpText } from '../core/chat/help.ts';
-import { composePrompt, type Message } from '../core/chat/prompt.ts';
-import { catalogueAttachments, fullInstructions, requestText } from '../core/chat/requestParts.ts';
-import { describeWorkspace, type WorkspaceFacts } from '../core/workspace/facts.ts';
-import type { ExtensionAssets, Knowledge } from './assets.ts';
+import { followUpsFor, hasFindings, type Outcome } from '../core/chat/followUps.ts';
+import { composePrompt, type Message, type Prompt, type PromptParts } from '../core/chat/prompt.ts';
+import { answerTo, leftOutNote } from '../core/chat/turn.ts';
+import type { ExtensionAssets } from './assets.ts';
 import { CATALOGUE_VENDOR } from './catalogueModel.ts';
 import { historyOf } from './history.ts';
 import type { Log } from './log.ts';
 import { showCodeButton } from './patternCode.ts';
-import { type ResolvedReferences, resolveReferences } from './references.ts';
+import { resolveReferences } from './references.ts';
 import { showScaffold } from './scaffoldChat.ts';
 import { CANCELLED, streamText } from './streamText.ts';
 import { today } from './today.ts';
-import { readWorkspaceFacts } from './workspaceFacts.ts';
+import type { WatchedWorkspace } from './workspaceFacts.ts';
 
 const PARTICIPANT_ID = 'go-architect.architect';
 
-/** One request of the user with what is needed to answer it. */
-interface Turn {
+// All counts of a request together; what is not counted by then is estimated.
+const COUNTING_TIME = 3000;
+
+/** What the participant needs. */
+export interface ParticipantNeeds {
+  readonly assets: ExtensionAssets;
+  readonly workspace: WatchedWorkspace;
+  readonly extensionUri: vscode.Uri;
+  readonly log: Log;
+  readonly now: () => Date;
+}
+
+/** One request of the user, as VS Code hands it over. */
+interface Asked {
   readonly request: vscode.ChatRequest;
   readonly context: vscode.ChatContext;
   readonly stream: vscode.ChatResponseStream;
   readonly token: vscode.CancellationToken;
-  readonly knowledge: Knowledge;
-  readonly command: Command | undefined;
-  readonly facts: WorkspaceFacts;
 }
 
-/** Registers @go-architect. Editors without participants keep the snippets and the commands. */
-export function registerParticipant(assets: ExtensionAssets, extensionUri: vscode.Uri, log: Log): vscode.Disposable[] {
-  const participant = vscode.chat?.createChatParticipant?.(PARTICIPANT_ID, (request, context, stream, token) =>
-    answer(assets, extensionUri, log, request, context, stream, token),
-  );
-  if (!participant) {
-    log.info('This editor has no chat participants: @go-architect is not available, snippets and commands are.');
-    return [];
+/** @go-architect: streams what `answerTo` decides. */
+export class Participant {
+  readonly #needs: ParticipantNeeds;
+
+  constructor(needs: ParticipantNeeds) {
+    this.#needs = needs;
   }
-  participant.iconPath = vscode.Uri.joinPath(extensionUri, 'media', 'icon.png');
-  participant.followupProvider = {
-    async provideFollowups(result) {
-      if (result.errorDetails) {
-        return [];
+
+  /** Registers it. Editors without participants keep the snippets and the commands. */
+  register(): vscode.Disposable {
+    const { assets, extensionUri, log } = this.#needs;
+    const participant = vscode.chat?.createChatParticipant?.(PARTICIPANT_ID, (request, context, stream, token) =>
+      this.#answer({ request, context, stream, token }),
+    );
+    if (!participant) {
+      log.info('This editor has no chat participants: @go-architect is not available, snippets and commands are.');
+      return new vscode.Disposable(() => undefined);
+    }
+    participant.iconPath = vscode.Uri.joinPath(extensionUri, 'media', 'icon.png');
+    participant.followupProvider = {
+      async provideFollowups({ errorDetails, metadata }) {
+        if (errorDetails) {
+          return [];
+        }
+        const { commands, search } = await assets.knowledge();
+        const outcome = metadata?.outcome as Outcome | undefined;
+        return followUpsFor(commands.get(String(metadata?.command)), outcome, search).map(
+          ({ label, command, prompt }) => ({ label, command, prompt }),
+        );
+      },
+    };
+    const feedback = participant.onDidReceiveFeedback?.(({ kind, result }) => {
+      const verdict = kind === vscode.ChatResultFeedbackKind.Helpful ? 'helpful' : 'unhelpful';
+      log.info(`Feedback: ${verdict}, command: ${String(result.metadata?.command ?? 'none')}`);
+    });
+    return vscode.Disposable.from(participant, ...(feedback ? [feedback] : []));
+  }
+
+  async #answer(asked: Asked): Promise<vscode.ChatResult> {
+    const { assets, log } = this.#needs;
+    const { request, stream, token } = asked;
+    const metadata = { command: request.command ?? '' };
+    try {
+      if (request.command === 'scaffold') {
+        await showScaffold(assets, log, request, stream, token);
+        return { metadata: { ...metadata, outcome: 'model' satisfies Outcome } };
       }
-      const { commands } = await assets.knowledge();
-      return [...followUpsFor(commands.get(String(result.metadata?.command)))];
-    },
-  };
-  const feedback = participant.onDidReceiveFeedback?.(({ kind, result }) => {
-    const verdict = kind === vscode.ChatResultFeedbackKind.Helpful ? 'helpful' : 'unhelpful';
-    log.info(`Feedback: ${verdict}, command: ${String(result.metadata?.command ?? 'none')}`);
-  });
-  return feedback ? [participant, feedback] : [participant];
-}
-
-async function answer(
-  assets: ExtensionAssets,
-  extensionUri: vscode.Uri,
-  log: Log,
-  request: vscode.ChatRequest,
-  context: vscode.ChatContext,
-  stream: vscode.ChatResponseStream,
-  token: vscode.CancellationToken,
-): Promise<vscode.ChatResult> {
-  const metadata = { command: request.command ?? '' };
-  try {
-    if (request.command === 'scaffold') {
-      await showScaffold(assets, log, request, stream, token);
-      return { metadata };
+      const outcome = await this.#answerQuestion(asked);
+      return typeof outcome === 'object'
+        ? { metadata: { ...metadata, failure: outcome.kind }, errorDetails: outcome }
+        : { metadata: { ...metadata, outcome } };
+    } catch (error) {
+      if (token.isCancellationRequested || error instanceof vscode.CancellationError) {
+        return { metadata };
+      }
+      log.error(error);
+      const failure = classifyFailure(error);
+      return { metadata: { ...metadata, failure: failure.kind }, errorDetails: { message: failure.message } };
     }
+  }
+
+  /** @returns undefined if the user stopped it. */
+  async #answerQuestion({ request, context, stream, token }: Asked): Promise<Outcome | Failure | undefined> {
+    const { assets, workspace, now, extensionUri } = this.#needs;
     stream.progress('Reading the workspace');
-    const [knowledge, facts] = await Promise.all([assets.knowledge(), readWorkspaceFacts(token)]);
-    const command = knowledge.commands.get(request.command ?? '');
-    const turn: Turn = { request, context, stream, token, knowledge, command, facts };
+    const [knowledge, facts, references] = await Promise.all([
+      assets.knowledge(),
+      workspace.facts(),
+      resolveReferences(request.references),
+    ]);
     if (token.isCancellationRequested) {
-      return { metadata };
+      return undefined;
     }
-    const failure = await answerTurn(turn, extensionUri);
-    return failure ? { metadata: { ...metadata, failure: failure.kind }, errorDetails: failure } : { metadata };
-  } catch (error) {
-    if (token.isCancellationRequested || error instanceof vscode.CancellationError) {
-      return { metadata };
-    }
-    log.error(error);
-    const failure = classifyFailure(error);
-    return { metadata: { ...metadata, failure: failure.kind }, errorDetails: { message: failure.message } };
-  }
-}
-
-/** Answers without a model where none is needed, from the catalogue where it is the model, else with the model. */
-async function answerTurn(turn: Turn, extensionUri: vscode.Uri): Promise<Failure | undefined> {
-  const { request, stream, knowledge, command, facts } = turn;
-  const question = { command, request: request.prompt, facts, today: today() };
-  const nothingAsked = request.prompt.trim() === '' && request.references.length === 0;
-  if (nothingAsked && command === undefined) {
-    stream.markdown(helpText(knowledge.commands, knowledge.catalogue));
-    return undefined;
-  }
-  const listPatterns = nothingAsked && command?.name === 'pattern';
-  if (listPatterns || request.model.vendor === CATALOGUE_VENDOR) {
-    const { markdown, entries, code } = catalogueAnswer(question, knowledge.catalogue, knowledge.search);
-    for (const { path } of entries) {
+    const active = vscode.window.activeTextEditor?.document.uri;
+    const answer = answerTo(
+      {
+        command: knowledge.commands.get(request.command ?? ''),
+        request: request.prompt,
+        attachments: references.attachments,
+        history: historyOf(context.history),
+        near: [...(active ? [vscode.workspace.asRelativePath(active)] : []), ...references.paths],
+        isOffline: request.model.vendor === CATALOGUE_VENDOR,
+        instructions: knowledge.instructions,
+        facts,
+        today: today(now()),
+      },
+      knowledge,
+    );
+    const prompt = answer.kind === 'model' ? await compose(answer.prompt, request.model, token) : undefined;
+    for (const { path } of answer.references) {
       stream.reference(vscode.Uri.joinPath(extensionUri, path));
     }
-    stream.markdown(markdown);
-    for (const pattern of code) {
-      stream.button(showCodeButton(pattern));
+    if (answer.kind === 'text') {
+      stream.markdown(answer.markdown);
+      for (const pattern of answer.buttons) {
+        stream.button(showCodeButton(pattern));
+      }
+      return answer.outcome;
     }
-    return undefined;
+    if (answer.lead !== '') {
+      stream.markdown(answer.lead);
+    }
+    const response = await request.model.sendRequest(
+      (prompt?.messages ?? []).map(toModelMessage),
+      { justification: 'Go Architect answers your question in chat with it.' },
+      token,
+    );
+    const words = await streamText(response.text, (text) => stream.markdown(text), token);
+    if (words === CANCELLED) {
+      return undefined;
+    }
+    if (words.trim() === '') {
+      return failureOf('empty');
+    }
+    const note = leftOutNote(prompt?.leftOut ?? [], references.unusable);
+    if (note !== '') {
+      stream.markdown(note);
+    }
+    return hasFindings(words) ? 'findings' : 'model';
   }
-  return answerWithModel(turn, extensionUri);
 }
 
-async function answerWithModel(turn: Turn, extensionUri: vscode.Uri): Promise<Failure | undefined> {
-  const { request, context, stream, token, knowledge, command, facts } = turn;
-  const entries = entriesFor({ command, request: request.prompt }, knowledge.catalogue, knowledge.search).slice(0, 3);
-  const references = await resolveReferences(request.references);
-  const { messages, leftOut } = await composePrompt(
-    {
-      instructions: fullInstructions(knowledge.instructions, command),
-      command: command?.name,
-      request: requestText(request.prompt),
-      history: historyOf(context.history),
-      attachments: references.attachments,
-      workspace: describeWorkspace(facts),
-      catalogue: catalogueAttachments(entries),
-    },
-    request.model.maxInputTokens,
-    (text) => request.model.countTokens(text, token),
+/** Fits a prompt to a model, whose counter may fail or be silent. */
+async function compose(
+  parts: PromptParts,
+  model: vscode.LanguageModelChat,
+  token: vscode.CancellationToken,
+): Promise<Prompt> {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const late = new Promise<void>((resolve) => {
+    timer = setTimeout(resolve, COUNTING_TIME);
+  });
+  const count = dependableCounter(
+    async (text) => model.countTokens(text, token),
+    () => late,
   );
-  for (const { path } of entries) {
-    stream.reference(vscode.Uri.joinPath(extensionUri, path));
+  try {
+    return await composePrompt(
+      parts,
+      model.maxInputTokens,
+      count,
+      crypto.randomUUID().replaceAll('-', '').slice(0, 12),
+    );
+  } finally {
+    clearTimeout(timer);
   }
-  const pattern = command?.name === 'pattern' ? entries.find((entry) => entry.kind === 'pattern') : undefined;
-  if (pattern) {
-    stream.markdown(`${patternEntry(pattern)}\n\n### In this workspace\n\n`);
-  }
-  const response = await request.model.sendRequest(
-    messages.map(toModelMessage),
-    { justification: 'Go Architect answers your question in chat with it.' },
-    token,
-  );
-  const outcome = await streamText(response.text, (text) => stream.markdown(text), token);
-  if (outcome === CANCELLED) {
-    return undefined;
-  }
-  if (outcome.trim() === '') {
-    return failureOf('empty');
-  }
-  const note = leftOutNote(leftOut, references);
-  if (note !== '') {
-    stream.markdown(note);
-  }
-  return undefined;
-}
-
-/** What the model did not see, in words; part of the same run of Markdown, since VS Code folds what stands before. */
-function leftOutNote(leftOut: readonly string[], { unreadable }: ResolvedReferences): string {
-  const sentences = [
-    leftOut.length > 0 ? `Left out to fit this model: ${leftOut.join(', ')}.` : '',
-    unreadable.length > 0 ? `Could not be used: ${unreadable.join(', ')}.` : '',
-  ].filter(Boolean);
-  return sentences.length === 0 ? '' : `\n\n---\n*${sentences.join(' ')}*`;
 }
 
 function toModelMessage({ role, text }: Message): vscode.LanguageModelChatMessage {

@@ -14,10 +14,11 @@ import { FolderFiles, type Platform } from './folderFiles.ts';
 import { goFilesIn } from './goFolder.ts';
 import { offerLibraries } from './libraries.ts';
 import { refuseInRestrictedMode } from './restrictedMode.ts';
-import { readWorkspaceFacts } from './workspaceFacts.ts';
+import type { WatchedWorkspace } from './workspaceFacts.ts';
 
 /** What creating a pattern's file needs. */
 export interface PatternFileNeeds {
+  readonly workspace: WatchedWorkspace;
   readonly extensionUri: vscode.Uri;
   readonly platform: Platform;
 }
@@ -45,7 +46,7 @@ export class PatternFile {
     if (await refuseInRestrictedMode()) {
       return;
     }
-    const folder = await pickPackage(pattern);
+    const folder = await pickPackage(pattern, this.#needs.workspace);
     if (folder === undefined) {
       return;
     }
@@ -117,15 +118,14 @@ interface PackageItem extends vscode.QuickPickItem {
   readonly choose: () => Promise<PackageFolder | undefined>;
 }
 
-async function pickPackage(pattern: Pattern): Promise<PackageFolder | undefined> {
+async function pickPackage(pattern: Pattern, workspace: WatchedWorkspace): Promise<PackageFolder | undefined> {
   const folders = vscode.workspace.workspaceFolders ?? [];
   const [first] = folders;
   if (first === undefined) {
     await vscode.window.showInformationMessage('Open a folder first: a pattern goes into a package of its module.');
     return undefined;
   }
-  const cancel = new vscode.CancellationTokenSource();
-  const items = readWorkspaceFacts(cancel.token).then(({ modules }): PackageItem[] => [
+  const items = workspace.facts().then(({ modules }): PackageItem[] => [
     ...folders.map((folder) => ({
       label: `$(new-folder) New package in ${folder.name}…`,
       detail: 'with the pattern’s test, where it needs no server',
@@ -147,8 +147,6 @@ async function pickPackage(pattern: Pattern): Promise<PackageFolder | undefined>
     placeHolder: 'Which package?',
     matchOnDescription: true,
   });
-  cancel.cancel();
-  cancel.dispose();
   return choice?.choose();
 }
 

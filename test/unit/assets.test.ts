@@ -4,7 +4,7 @@ import { describe, expect, test } from 'vitest';
 import { parseDocument } from '../../src/core/catalogue/frontMatter.ts';
 import { followUpsFor } from '../../src/core/chat/followUps.ts';
 import { helpText } from '../../src/core/chat/help.ts';
-import { assets, catalogue, commands } from './support/knowledge.ts';
+import { assets, catalogue, commands, search } from './support/knowledge.ts';
 
 const manifest = JSON.parse(readFileSync('package.json', 'utf8'));
 
@@ -123,14 +123,16 @@ describe('commands', () => {
       expect(command.description).toMatch(/^[A-Z][^.]*$/);
       expect(command.instructions.split(/\s+/).length).toBeLessThanOrEqual(260);
       expect(command.outline.length).toBeGreaterThan(2);
-      for (const followUp of followUpsFor(command)) {
+      for (const followUp of followUpsFor(command, 'findings', search)) {
         expect([...commands.keys()]).toContain(followUp.command);
       }
     },
   );
 
   test('follow-ups name a command even where no command was used', () => {
-    expect(followUpsFor(undefined).every(({ command }) => commands.has(command))).toBe(true);
+    const followUps = followUpsFor(undefined, 'model', search);
+    expect(followUps.length).toBeGreaterThan(0);
+    expect(followUps.every(({ command }) => commands.has(command))).toBe(true);
   });
 
   test('at least one topic of each command exists in the catalogue', () => {

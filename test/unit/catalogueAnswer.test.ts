@@ -1,8 +1,9 @@
 import { describe, expect, test } from 'vitest';
 import { parseDocument } from '../../src/core/catalogue/frontMatter.ts';
-import { catalogueAnswer, entriesFor } from '../../src/core/chat/catalogueAnswer.ts';
-import { optionsOf } from '../../src/core/chat/decisionRecord.ts';
+import { catalogueAnswer } from '../../src/core/chat/catalogueAnswer.ts';
 import { parseModelRequest } from '../../src/core/chat/modelRequest.ts';
+import { optionsOf } from '../../src/core/chat/options.ts';
+import { retrieve } from '../../src/core/chat/retrieval.ts';
 import { workspaceFacts } from '../../src/core/workspace/facts.ts';
 import { catalogue, commands, search } from './support/knowledge.ts';
 
@@ -10,7 +11,7 @@ const facts = workspaceFacts(new Map([['go.mod', 'module example.com/shop\ngo 1.
 
 function ask(command: string | undefined, request: string) {
   const question = { command: commands.get(command ?? ''), request, facts, today: '2026-11-22' };
-  return catalogueAnswer(question, catalogue, search);
+  return catalogueAnswer(question, { commands, catalogue, search });
 }
 
 describe('search', () => {
@@ -96,7 +97,8 @@ describe('catalogueAnswer', () => {
 
   test('a command whose words match nothing answers with its own topics', () => {
     const command = commands.get('resilience');
-    const entries = entriesFor({ command, request: 'please' }, catalogue, search);
+    const { entries, found } = retrieve({ command, request: 'please' }, { catalogue, search });
+    expect(found).toBe(0);
     expect(entries.length).toBeGreaterThan(0);
     expect(command?.topics).toEqual(expect.arrayContaining(entries.map(({ name }) => name)));
   });
@@ -129,7 +131,7 @@ describe('catalogueAnswer', () => {
 
 test.each([
   ['Kafka or NATS for order events?', ['Kafka', 'NATS']],
-  ['should we use gRPC vs. REST', ['GRPC', 'REST']],
+  ['should we use gRPC vs. REST', ['gRPC', 'REST']],
   ['choose outbox, CDC, or dual write for publishing', ['Outbox', 'CDC', 'Dual write']],
   ['record the decision of this conversation', []],
 ])('the options of %j', (request, options) => {
@@ -137,7 +139,7 @@ test.each([
 });
 
 test.each([
-  ['<request command="design">\nan order service\n</request>', { command: 'design', request: 'an order service' }],
+  ['<prompt>\n/design an order service\n</prompt>', { command: 'design', request: 'an order service' }],
   ['<context>x</context><userRequest>\n/pattern retry\n</userRequest>', { command: 'pattern', request: 'retry' }],
   ['@go-architect /scale to 10k rps', { command: 'scale', request: 'to 10k rps' }],
   ['how do I shard?', { command: undefined, request: 'how do I shard?' }],

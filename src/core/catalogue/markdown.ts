@@ -1,3 +1,5 @@
+import { plainName } from '../words.ts';
+
 /**
  * Splits a Markdown body at its second-level headings.
  * @returns heading -> text below it, in the order of the file; text before the first heading is left out.
@@ -12,14 +14,16 @@ export function sectionsOf(body: string): ReadonlyMap<string, string> {
       sections.set(heading, lines.join('\n').trim());
     }
   };
-  for (const line of body.split(/\r?\n/)) {
-    if (/^\s*(```|~~~)/.test(line)) {
+  for (const raw of body.split('\n')) {
+    const line = raw.endsWith('\r') ? raw.slice(0, -1) : raw;
+    const start = line.trimStart();
+    if (start.startsWith('```') || start.startsWith('~~~')) {
       fence = !fence;
     }
-    const match = fence ? null : /^## +(.+?)\s*$/.exec(line);
-    if (match?.[1] !== undefined) {
+    const title = !fence && line.startsWith('## ') ? line.slice(3).trim() : '';
+    if (title !== '') {
       close();
-      heading = match[1];
+      heading = title;
       lines = [];
     } else {
       lines.push(line);
@@ -31,7 +35,28 @@ export function sectionsOf(body: string): ReadonlyMap<string, string> {
 
 /** A fenced code block whose fence is longer than any run of back-ticks inside the code. */
 export function fenced(code: string, language: string): string {
-  const longest = Math.max(2, ...[...code.matchAll(/`+/g)].map((run) => run[0].length));
-  const fence = '`'.repeat(longest + 1);
-  return `${fence}${language}\n${code.replace(/\n*$/, '')}\n${fence}`;
+  const fence = '`'.repeat(Math.max(3, longestRun(code) + 1));
+  let end = code.length;
+  while (code[end - 1] === '\n') {
+    end--;
+  }
+  return `${fence}${language}\n${code.slice(0, end)}\n${fence}`;
+}
+
+/** A name from outside as inline code, which no character in it can end. */
+export function inlineCode(name: string): string {
+  const text = plainName(name);
+  const run = longestRun(text);
+  return run === 0 ? `\`${text}\`` : `${'`'.repeat(run + 1)} ${text} ${'`'.repeat(run + 1)}`;
+}
+
+/** The length of the longest run of back-ticks. */
+function longestRun(text: string): number {
+  let longest = 0;
+  let run = 0;
+  for (let at = text.indexOf('`'); at >= 0; at = text.indexOf('`', at + 1)) {
+    run = text[at - 1] === '`' ? run + 1 : 1;
+    longest = Math.max(longest, run);
+  }
+  return longest;
 }

@@ -6,6 +6,8 @@ export interface FollowUp {
   readonly label: string;
   readonly command: string;
   readonly prompt: string;
+  /** What the answer must have for it: "findings". */
+  readonly needs: string | undefined;
 }
 
 /** A slash command: what an answer to it must contain. */
@@ -44,6 +46,7 @@ export function readCommands(assets: Assets): Commands {
           label: stringField(item, 'label'),
           command: stringField(item, 'command'),
           prompt: stringField(item, 'prompt'),
+          needs: item.data.needs === undefined ? undefined : stringField(item, 'needs'),
         })),
         instructions: document.body,
       });

@@ -1,5 +1,8 @@
 import type { Pattern, Topic } from '../catalogue/catalogue.ts';
-import type { Question } from './catalogueAnswer.ts';
+import { inlineCode } from '../catalogue/markdown.ts';
+import { plainName } from '../words.ts';
+import { optionsOf } from './options.ts';
+import type { Question } from './question.ts';
 
 /**
  * Fills in a decision record in the form of MADR 4 (https://adr.github.io/madr/) from what the catalogue knows: the
@@ -14,7 +17,7 @@ export function decisionRecord(question: Question, entries: readonly (Pattern | 
   const title = sentence(question.request) || `Use ${(best?.title ?? 'the proposed design').toLowerCase()}`;
   const outline = question.command?.outline ?? [];
   const modules = question.facts.modules.map(
-    ({ path, goVersion }) => `\`${path}\`${goVersion ? ` (Go ${goVersion})` : ''}`,
+    ({ path, goVersion }) => `${inlineCode(path)}${goVersion ? ` (Go ${plainName(goVersion)})` : ''}`,
   );
   return [
     `---\nstatus: proposed\ndate: ${question.today}\n---`,
@@ -43,24 +46,14 @@ export function decisionRecord(question: Question, entries: readonly (Pattern | 
   ].join('\n\n');
 }
 
-/** The alternatives in "Kafka or NATS", "gRPC vs. REST", "outbox, CDC or dual write"; empty if it names none. */
-export function optionsOf(request: string): string[] {
-  const text = request.split(/(?<!\bvs)[?.!](?:\s|$)|\n/i)[0] ?? '';
-  if (!/\b(or|vs\.?|versus)\b/i.test(text)) {
-    return [];
-  }
-  return text
-    .replace(/^.*?\b(?:between|use|choose|pick|adopt|take|prefer)\s+/i, '')
-    .replace(/\s+\b(?:for|in|on|to|when|as|with|because|behind|at)\b.*$/i, '')
-    .split(/\s*,\s*(?:or\s+)?|\s+(?:or|vs\.?|versus)\s+/i)
-    .map((option) => option.trim())
-    .filter((option) => option !== '' && option.split(/\s+/).length <= 5)
-    .map((option) => option[0]?.toUpperCase() + option.slice(1));
-}
-
 function sentence(request: string): string {
-  const first = (request.trim().split(/\n/)[0] ?? '').replace(/[?.!\s]+$/, '');
-  return first === '' ? '' : `${first[0]?.toUpperCase()}${first.slice(1, 120)}`;
+  const line = request.trimStart().slice(0, 120);
+  const end = line.indexOf('\n');
+  let first = (end < 0 ? line : line.slice(0, end)).trimEnd();
+  while (/[?.!]$/.test(first)) {
+    first = first.slice(0, -1).trimEnd();
+  }
+  return first.charAt(0).toUpperCase() + first.slice(1);
 }
 
 function decides(entries: readonly (Pattern | Topic)[]): string {

@@ -1,5 +1,6 @@
 import { type GoMod, parseGoMod } from '../go/goMod.ts';
-import { listed } from '../words.ts';
+import { count, listed, plainName } from '../words.ts';
+import { isIgnored } from './ignored.ts';
 
 /** A Go module of the workspace. */
 export interface WorkspaceModule extends GoMod {
@@ -34,16 +35,12 @@ export function workspaceFacts(
     .sort((a, b) => a.folder.localeCompare(b.folder));
   const byFolder = new Map(modules.map((module) => [module.folder, module]));
   for (const file of goFiles) {
-    const folder = folderOf(file);
-    // The nearest go.mod above a file owns it.
-    for (let owner = folder; ; owner = folderOf(owner)) {
-      const module = byFolder.get(owner);
-      if (module) {
-        module.packages.add(folder === owner ? '.' : folder.slice(owner === '' ? 0 : owner.length + 1));
-        break;
-      }
-      if (owner === '') {
-        break;
+    const module = ownerOf(file, byFolder);
+    if (module) {
+      const folder = folderOf(file);
+      const path = folder === module.folder ? '.' : folder.slice(module.folder === '' ? 0 : module.folder.length + 1);
+      if (!isIgnored(path, module.ignores)) {
+        module.packages.add(path);
       }
     }
   }
@@ -51,6 +48,16 @@ export function workspaceFacts(
     partial,
     modules: modules.map((module) => ({ ...module, packages: [...module.packages].sort() })),
   };
+}
+
+/** The module that owns a file: that of the nearest go.mod above it. */
+function ownerOf<T>(file: string, byFolder: ReadonlyMap<string, T>): T | undefined {
+  for (let folder = folderOf(file); ; folder = folderOf(folder)) {
+    const module = byFolder.get(folder);
+    if (module !== undefined || folder === '') {
+      return module;
+    }
+  }
 }
 
 function folderOf(path: string): string {
@@ -62,20 +69,30 @@ const MAX_MODULES = 8;
 const MAX_PACKAGES = 30;
 const MAX_REQUIRES = 25;
 
-/** Describes a workspace to a model or a reader in a few lines; empty if it holds no Go module. */
-export function describeWorkspace(facts: WorkspaceFacts): string {
+/** What a question is about. */
+export interface Focus {
+  /** Paths from the workspace's root, nearest first: the active editor's, those attached. */
+  readonly near: readonly string[];
+  readonly question: string;
+}
+
+/** Describes a workspace to a model in a few lines, the modules first that a question is about; empty if it has none. */
+export function describeWorkspace(facts: WorkspaceFacts, focus: Focus = { near: [], question: '' }): string {
+  const modules = nearestFirst(facts.modules, focus);
   const lines: string[] = [];
-  for (const module of facts.modules.slice(0, MAX_MODULES)) {
+  for (const module of modules.slice(0, MAX_MODULES)) {
+    const folder = module.folder === '' ? '' : ` (folder ${plainName(module.folder)})`;
+    const version = module.goVersion === undefined ? '' : `, go ${plainName(module.goVersion)}`;
     lines.push(
-      `module ${module.path}${module.folder === '' ? '' : ` (folder ${module.folder})`}${module.goVersion === undefined ? '' : `, go ${module.goVersion}`}`,
+      `module ${plainName(module.path)}${folder}${version}`,
       `  packages: ${listed(topLevel(module.packages), MAX_PACKAGES) || 'none yet'}`,
     );
     if (module.requires.length > 0) {
-      lines.push(`  direct requirements: ${listed(module.requires, MAX_REQUIRES)}`);
+      lines.push(`  direct requirements: ${listed(module.requires.map(plainName), MAX_REQUIRES)}`);
     }
   }
-  if (facts.modules.length > MAX_MODULES) {
-    lines.push(`and ${facts.modules.length - MAX_MODULES} more modules`);
+  if (modules.length > MAX_MODULES) {
+    lines.push(`and ${count(modules.length - MAX_MODULES, 'more module')}`);
   }
   if (facts.partial && lines.length > 0) {
     lines.push('(a large workspace: only a part of its files was looked at)');
@@ -83,7 +100,25 @@ export function describeWorkspace(facts: WorkspaceFacts): string {
   return lines.join('\n');
 }
 
+/** The modules that hold the near paths, then those that the question names, then the others as they stand. */
+function nearestFirst(modules: readonly WorkspaceModule[], { near, question }: Focus): WorkspaceModule[] {
+  const byFolder = new Map(modules.map((module) => [module.folder, module]));
+  const holding = near.flatMap((path) => ownerOf(path, byFolder) ?? []);
+  const words = new Set(
+    question
+      .slice(0, 20_000)
+      .toLowerCase()
+      .match(/[\p{L}\p{N}_./-]+/gu),
+  );
+  const named = modules.filter(({ path, folder }) =>
+    [path, folder, path.split('/').at(-1), folder.split('/').at(-1)].some(
+      (name) => name !== undefined && name !== '' && words.has(name.toLowerCase()),
+    ),
+  );
+  return [...new Set([...holding, ...named, ...modules])];
+}
+
 /** Shortens package folders to three levels, which is where Go services keep their architecture. */
 function topLevel(packages: readonly string[]): string[] {
-  return [...new Set(packages.map((path) => path.split('/').slice(0, 3).join('/')))];
+  return [...new Set(packages.map((path) => plainName(path.split('/').slice(0, 3).join('/'))))];
 }
