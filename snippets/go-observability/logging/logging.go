@@ -12,6 +12,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"strings"
 	"time"
 )
 
@@ -19,8 +20,8 @@ import (
 type LoggingConfig struct {
 	Logger *slog.Logger // default slog.Default()
 	// Route names the route that r took, for which it is called after the
-	// handler. From Go 1.23: func(r *http.Request) string { return r.Pattern }.
-	// Without it no route is logged; a path never is, for what it may hold.
+	// handler (default the pattern of http.ServeMux). Without one no route is
+	// logged; a path never is, for what it may hold.
 	Route func(r *http.Request) string
 	// Skip leaves requests out, such as probes, unless they are cut off.
 	Skip  func(r *http.Request) bool
@@ -47,6 +48,9 @@ func LogRequests(cfg LoggingConfig) func(http.Handler) http.Handler {
 	if _, done := cfg.Logger.Handler().(*requestLogHandler); !done {
 		cfg.Logger = slog.New(NewRequestLogHandler(cfg.Logger.Handler(), nil))
 	}
+	if cfg.Route == nil {
+		cfg.Route = loggedRoute
+	}
 	if cfg.NewID == nil {
 		cfg.NewID = newRequestID
 	}
@@ -69,7 +73,11 @@ func LogRequests(cfg LoggingConfig) func(http.Handler) http.Handler {
 			defer func() { // without recover, so that a panic goes on untouched
 				cfg.log(r, rec, aborted, cfg.Now().Sub(start))
 			}()
-			next.ServeHTTP(rec, r)
+			var writer http.ResponseWriter = rec
+			if r.ProtoMajor == 1 {
+				writer = hijackableLoggingRecorder{rec}
+			}
+			next.ServeHTTP(writer, r)
 			aborted = false
 		})
 	}
@@ -102,13 +110,22 @@ func (cfg LoggingConfig) log(r *http.Request, rec *loggingRecorder, aborted bool
 		slog.Int64("bytes", rec.bytes),
 		slog.Float64("duration_ms", float64(took)/float64(time.Millisecond)),
 	}
-	if cfg.Route != nil {
-		attrs = append(attrs, slog.String("route", cfg.Route(r)))
+	if route := cfg.Route(r); route != "" {
+		attrs = append(attrs, slog.String("route", route))
 	}
 	if aborted {
 		attrs = append(attrs, slog.Bool("aborted", true))
 	}
 	cfg.Logger.LogAttrs(r.Context(), level, "request", attrs...)
+}
+
+// loggedRoute returns the mux's pattern. For a CONNECT that it redirects the mux
+// gives the client's path, so there only one that names the method counts.
+func loggedRoute(r *http.Request) string {
+	if r.Method == http.MethodConnect && !strings.HasPrefix(r.Pattern, http.MethodConnect) {
+		return ""
+	}
+	return r.Pattern
 }
 
 // loggedMethod keeps what a client makes up out of the log.
@@ -126,8 +143,9 @@ func isSafeRequestID(id string) bool {
 		return false
 	}
 	for i := range len(id) {
-		c := id[i]
-		if !('a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9' || c == '-' || c == '_' || c == '.') {
+		switch c := id[i]; {
+		case 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z', '0' <= c && c <= '9', c == '-', c == '_', c == '.':
+		default:
 			return false
 		}
 	}
@@ -156,6 +174,12 @@ func NewRequestLogHandler(inner slog.Handler, attrs func(context.Context) []slog
 // Handle implements slog.Handler.
 func (h *requestLogHandler) Handle(ctx context.Context, record slog.Record) error {
 	id := RequestID(ctx)
+	record.Attrs(func(attr slog.Attr) bool {
+		if attr.Key == "request_id" { // from a handler around this one, or by hand
+			id = ""
+		}
+		return id != ""
+	})
 	if id == "" && h.attrs == nil {
 		return h.Handler.Handle(ctx, record)
 	}
@@ -206,9 +230,15 @@ func (r *loggingRecorder) Write(b []byte) (int, error) {
 }
 
 // ReadFrom keeps the fast path for files.
-func (r *loggingRecorder) ReadFrom(src io.Reader) (int64, error) {
-	r.begin(http.StatusOK)
-	n, err := io.Copy(r.ResponseWriter, src)
+func (r *loggingRecorder) ReadFrom(src io.Reader) (n int64, err error) {
+	returned := false
+	defer func() {
+		if n > 0 || !returned { // nothing is sent before the first byte; a panic may come after it
+			r.begin(http.StatusOK)
+		}
+	}()
+	n, err = io.Copy(r.ResponseWriter, src)
+	returned = true
 	r.bytes += n
 	return n, err
 }
@@ -223,7 +253,11 @@ func (r *loggingRecorder) FlushError() error {
 
 func (r *loggingRecorder) Flush() { _ = r.FlushError() }
 
-func (r *loggingRecorder) Hijack() (net.Conn, *bufio.ReadWriter, error) {
+// hijackableLoggingRecorder is for HTTP/1: over HTTP/2 nobody must be told that a
+// connection can be taken over.
+type hijackableLoggingRecorder struct{ *loggingRecorder }
+
+func (r hijackableLoggingRecorder) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	conn, rw, err := http.NewResponseController(r.ResponseWriter).Hijack()
 	if err == nil {
 		r.begin(http.StatusSwitchingProtocols)

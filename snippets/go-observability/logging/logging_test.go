@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"io"
 	"log/slog"
 	"maps"
@@ -32,6 +33,7 @@ import (
 //	LG-9  status: the first wins, 1xx is none, no status is 200, hijacked is 101, a flush is 200
 //	LG-10 http.ResponseController, http.Flusher and io.ReaderFrom work through the recorder, and bytes are counted
 //	LG-11 Skip leaves a request out, but not one that is cut off
+//	LG-13 the volume that the page names is that of its records
 //	LG-12 the client's response is unchanged by logging
 
 // logged runs one request through LogRequests and handler, and returns its records.
@@ -162,7 +164,7 @@ func TestLG04_LG05_Pattern(t *testing.T) {
 		log.Reset()
 		r := httptest.NewRequest(http.MethodGet, path, nil)
 		handler.ServeHTTP(httptest.NewRecorder(), r)
-		if got := parseLog(t, &log)[0]["route"]; got != want {
+		if got, _ := parseLog(t, &log)[0]["route"].(string); got != want {
 			t.Errorf("%s: route %q, want %q", path, got, want)
 		}
 		if r.Pattern != want {
@@ -304,7 +306,7 @@ func TestLG09_LG10_Recorder(t *testing.T) {
 	if err := rec.FlushError(); err == nil || rec.status != 0 {
 		t.Errorf("a writer that cannot flush: %v, status %d", err, rec.status)
 	}
-	if _, _, err := rec.Hijack(); err == nil || rec.status != 0 {
+	if _, _, err := (hijackableLoggingRecorder{rec}).Hijack(); err == nil || rec.status != 0 {
 		t.Errorf("a writer that cannot be hijacked: %v, status %d", err, rec.status)
 	}
 	inner := &readerFrom{ResponseWriter: httptest.NewRecorder()}
@@ -357,5 +359,59 @@ func TestLG12_Unchanged(t *testing.T) {
 	if w.Code != bare.Code || w.Body.String() != bare.Body.String() ||
 		!slices.Equal(slices.Sorted(maps.Keys(w.Header())), slices.Sorted(maps.Keys(bare.Header()))) {
 		t.Errorf("got %d %q %v, want %d %q %v", w.Code, w.Body, w.Header(), bare.Code, bare.Body, bare.Header())
+	}
+}
+
+// failsAtOnce is a source that fails before its first byte.
+type failsAtOnce struct{}
+
+func (failsAtOnce) Read([]byte) (int, error) { return 0, errors.New("upstream is gone") }
+
+func TestLG06_ConnectToASubtree(t *testing.T) {
+	mux := http.NewServeMux()
+	mux.Handle("/users/{id}/", answer(http.StatusOK))
+	mux.Handle("CONNECT /chat", answer(http.StatusOK))
+	for path, want := range map[string]any{"/users/ann@example.com": nil, "/chat": "CONNECT /chat"} { // the mux redirects the first
+		records := logged(t, LoggingConfig{}, mux, httptest.NewRecorder(), httptest.NewRequest(http.MethodConnect, path, nil))
+		if len(records) != 1 || records[0]["route"] != want {
+			t.Errorf("%s: %v", path, records)
+		}
+	}
+}
+
+func TestLG09_CopyThatFailsAtOnce(t *testing.T) {
+	records := logged(t, LoggingConfig{}, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		if _, err := io.Copy(w, failsAtOnce{}); err != nil {
+			w.WriteHeader(http.StatusBadGateway)
+		}
+	}), &readerFrom{ResponseWriter: httptest.NewRecorder()}, httptest.NewRequest(http.MethodGet, "/", nil))
+	if len(records) != 1 || records[0]["status"] != float64(http.StatusBadGateway) {
+		t.Errorf("logged %v", records)
+	}
+}
+
+func TestLG08_RequestIDOnce(t *testing.T) {
+	var log bytes.Buffer
+	inner := NewRequestLogHandler(slog.NewJSONHandler(&log, nil), nil)
+	// A handler of somebody else's hides the inner one from LogRequests.
+	cfg := LoggingConfig{Logger: slog.New(struct{ slog.Handler }{inner})}
+	logged(t, cfg, answer(http.StatusOK), httptest.NewRecorder(), httptest.NewRequest(http.MethodGet, "/", nil))
+	if got := strings.Count(log.String(), `"request_id"`); got != 1 {
+		t.Errorf("%d times request_id in %s", got, log.String())
+	}
+}
+
+func TestLG13_NumberOfThePage(t *testing.T) {
+	var log bytes.Buffer
+	attrs := func(context.Context) []slog.Attr {
+		return []slog.Attr{slog.String("trace_id", strings.Repeat("a", 32)), slog.String("span_id", strings.Repeat("b", 16))}
+	}
+	mux := http.NewServeMux()
+	mux.Handle("GET /orders/{id}/items", answer(http.StatusOK))
+	handler := LogRequests(LoggingConfig{Logger: slog.New(NewRequestLogHandler(slog.NewJSONHandler(&log, nil), attrs))})(mux)
+	handler.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest(http.MethodGet, "/orders/7/items", nil))
+	perDay := float64(log.Len()) * 1000 * 24 * 3600 / 1e9
+	if perDay < 25 || perDay > 35 {
+		t.Errorf("a record has %d bytes: %.0f GB a day at 1,000 requests a second, the page says 30", log.Len(), perDay)
 	}
 }

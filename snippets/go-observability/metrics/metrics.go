@@ -26,7 +26,8 @@ type MetricsConfig struct {
 	// handler (default the pattern of http.ServeMux). It must come from a
 	// closed list: never a path.
 	Route func(r *http.Request) string
-	// TraceID links slow requests to their traces by exemplars (default none).
+	// TraceID links slow requests to their traces by exemplars. It returns ""
+	// for a trace that is not sampled, since nobody could find that (default none).
 	TraceID func(ctx context.Context) string
 	Now     func() time.Time // default time.Now
 }
@@ -90,21 +91,31 @@ func MeasureRequests(cfg MetricsConfig) (func(http.Handler) http.Handler, error)
 				observer, took := duration.WithLabelValues(method, route), cfg.Now().Sub(start).Seconds()
 				if cfg.TraceID != nil {
 					if id := cfg.TraceID(r.Context()); id != "" {
-						observer.(prometheus.ExemplarObserver).ObserveWithExemplar(took, prometheus.Labels{"trace_id": id})
-						return
+						if exemplars, ok := observer.(prometheus.ExemplarObserver); ok {
+							exemplars.ObserveWithExemplar(took, prometheus.Labels{"trace_id": id})
+							return
+						}
 					}
 				}
 				observer.Observe(took)
 			}()
-			next.ServeHTTP(rec, r)
+			var writer http.ResponseWriter = rec
+			if r.ProtoMajor == 1 {
+				writer = hijackableMetricsRecorder{rec}
+			}
+			next.ServeHTTP(writer, r)
 			aborted = false
 		})
 	}, nil
 }
 
 // measuredRoute returns the mux's pattern without its method, which is a label
-// of its own.
+// of its own. For a CONNECT that it redirects the mux gives the client's path
+// as the pattern, so there only one that names the method counts.
 func measuredRoute(r *http.Request) string {
+	if r.Method == http.MethodConnect && !strings.HasPrefix(r.Pattern, http.MethodConnect) {
+		return "other"
+	}
 	if _, path, found := strings.Cut(r.Pattern, " "); found {
 		return strings.TrimLeft(path, " \t")
 	}
@@ -161,9 +172,16 @@ func (r *metricsRecorder) Write(b []byte) (int, error) {
 }
 
 // ReadFrom keeps the fast path for files.
-func (r *metricsRecorder) ReadFrom(src io.Reader) (int64, error) {
-	r.begin(http.StatusOK)
-	return io.Copy(r.ResponseWriter, src)
+func (r *metricsRecorder) ReadFrom(src io.Reader) (n int64, err error) {
+	returned := false
+	defer func() {
+		if n > 0 || !returned { // nothing is sent before the first byte; a panic may come after it
+			r.begin(http.StatusOK)
+		}
+	}()
+	n, err = io.Copy(r.ResponseWriter, src)
+	returned = true
+	return n, err
 }
 
 func (r *metricsRecorder) FlushError() error {
@@ -176,7 +194,11 @@ func (r *metricsRecorder) FlushError() error {
 
 func (r *metricsRecorder) Flush() { _ = r.FlushError() }
 
-func (r *metricsRecorder) Hijack() (net.Conn, *bufio.ReadWriter, error) {
+// hijackableMetricsRecorder is for HTTP/1: over HTTP/2 nobody must be told that a
+// connection can be taken over.
+type hijackableMetricsRecorder struct{ *metricsRecorder }
+
+func (r hijackableMetricsRecorder) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	conn, rw, err := http.NewResponseController(r.ResponseWriter).Hijack()
 	if err == nil {
 		r.begin(http.StatusSwitchingProtocols)

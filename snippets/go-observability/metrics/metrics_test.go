@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"runtime"
@@ -33,6 +34,7 @@ import (
 //	MT-9  collectors go to the given registerer only; an error leaves none behind
 //	MT-10 exemplars carry the trace id, if there is one
 //	MT-11 names and help pass promlint; buckets are the given ones, native histograms are beside them
+//	MT-13 the writer is a Hijacker over HTTP/1 only
 //	MT-12 concurrent requests lose no count
 
 func newMetrics(t *testing.T, cfg MetricsConfig) (*prometheus.Registry, func(http.Handler) http.Handler) {
@@ -280,7 +282,7 @@ func TestMT06_MT07_MT08_Recorder(t *testing.T) {
 	if err := rec.FlushError(); err == nil || rec.status != 0 {
 		t.Errorf("a writer that cannot flush: %v, status %d", err, rec.status)
 	}
-	if _, _, err := rec.Hijack(); err == nil || rec.status != 0 || rec.hijacked {
+	if _, _, err := (hijackableMetricsRecorder{rec}).Hijack(); err == nil || rec.status != 0 || rec.hijacked {
 		t.Errorf("a writer that cannot be hijacked: %v, status %d", err, rec.status)
 	}
 	inner := &readerFrom{ResponseWriter: httptest.NewRecorder()}
@@ -383,5 +385,77 @@ func TestMT12_Concurrent(t *testing.T) {
 	wantSeries(t, registry, total, `http_server_requests_total{code="200",method="GET",route="other"} 8000`)
 	if got := inFlight(t, registry); got != 0 {
 		t.Errorf("%v in flight", got)
+	}
+}
+
+// failsAtOnce is a source that fails before its first byte.
+type failsAtOnce struct{}
+
+func (failsAtOnce) Read([]byte) (int, error) { return 0, errors.New("upstream is gone") }
+
+func TestMT03_ConnectToASubtree(t *testing.T) {
+	registry, middleware := newMetrics(t, MetricsConfig{})
+	mux := http.NewServeMux()
+	mux.HandleFunc("/users/{id}/", func(http.ResponseWriter, *http.Request) {})
+	mux.HandleFunc("CONNECT /chat", func(http.ResponseWriter, *http.Request) {})
+	for _, path := range []string{"/users/1", "/users/2", "/chat"} { // the mux redirects the first two
+		serve(middleware(mux), http.MethodConnect, path)
+	}
+	routes := map[string]float64{}
+	for _, family := range gather(t, registry) {
+		if family.GetName() == total {
+			for _, metric := range family.GetMetric() {
+				for _, label := range metric.GetLabel() {
+					if label.GetName() == "route" {
+						routes[label.GetValue()] += metric.GetCounter().GetValue()
+					}
+				}
+			}
+		}
+	}
+	if want := map[string]float64{"/chat": 1, "other": 2}; !maps.Equal(routes, want) {
+		t.Errorf("routes %v, want %v", routes, want)
+	}
+}
+
+func TestMT06_CopyThatFailsAtOnce(t *testing.T) {
+	registry, middleware := newMetrics(t, MetricsConfig{})
+	server := httptest.NewServer(middleware(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		if _, err := io.Copy(w, failsAtOnce{}); err != nil {
+			w.WriteHeader(http.StatusBadGateway)
+		}
+	})))
+	defer server.Close()
+	resp, err := server.Client().Get(server.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = resp.Body.Close()
+	if resp.StatusCode != http.StatusBadGateway {
+		t.Fatal(resp.Status)
+	}
+	wantSeries(t, registry, total, `http_server_requests_total{code="502",method="GET",route="other"} 1`)
+}
+
+func TestMT13_HijackerOverHTTP1Only(t *testing.T) {
+	_, middleware := newMetrics(t, MetricsConfig{})
+	for _, http2 := range []bool{false, true} {
+		server := httptest.NewUnstartedServer(middleware(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if _, can := w.(http.Hijacker); can != (r.ProtoMajor == 1) {
+				t.Errorf("%s: Hijacker %v", r.Proto, can)
+			}
+		})))
+		server.EnableHTTP2 = http2
+		server.StartTLS()
+		resp, err := server.Client().Get(server.URL)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = resp.Body.Close()
+		server.Client().CloseIdleConnections()
+		server.Close()
+		if (resp.ProtoMajor == 2) != http2 {
+			t.Errorf("the request went over %s", resp.Proto)
+		}
 	}
 }

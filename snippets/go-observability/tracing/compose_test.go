@@ -41,8 +41,14 @@ func newStack(t *testing.T, mux http.Handler) *stack {
 	handler := logging.NewRequestLogHandler(slog.NewJSONHandler(&s.log, nil), func(ctx context.Context) []slog.Attr {
 		return []slog.Attr{slog.String("trace_id", traceID(ctx))}
 	})
-	log := logging.LogRequests(logging.LoggingConfig{Logger: slog.New(handler), Route: func(r *http.Request) string { return r.Pattern }})
-	measure, err := metrics.MeasureRequests(metrics.MetricsConfig{Registerer: s.registry, TraceID: traceID})
+	log := logging.LogRequests(logging.LoggingConfig{Logger: slog.New(handler)})
+	sampled := func(ctx context.Context) string {
+		if !trace.SpanContextFromContext(ctx).IsSampled() {
+			return ""
+		}
+		return traceID(ctx)
+	}
+	measure, err := metrics.MeasureRequests(metrics.MetricsConfig{Registerer: s.registry, TraceID: sampled})
 	if err != nil {
 		t.Fatal(err)
 	}

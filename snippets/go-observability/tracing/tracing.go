@@ -27,7 +27,7 @@ const traceScope = "example.com/service/tracing"
 // their defaults.
 type TracingConfig struct {
 	Provider   trace.TracerProvider          // default otel.GetTracerProvider()
-	Propagator propagation.TextMapPropagator // default W3C trace context
+	Propagator propagation.TextMapPropagator // default otel.GetTextMapPropagator(), or W3C trace context if none is set
 	// Public is for an edge that strangers reach: their trace id becomes a
 	// link, and neither it nor their sampling decision is taken over.
 	Public bool
@@ -43,9 +43,6 @@ func (cfg TracingConfig) withDefaults() TracingConfig {
 	if cfg.Provider == nil {
 		cfg.Provider = otel.GetTracerProvider()
 	}
-	if cfg.Propagator == nil {
-		cfg.Propagator = propagation.TraceContext{}
-	}
 	if cfg.Route == nil {
 		cfg.Route = tracedRoute
 	}
@@ -53,6 +50,17 @@ func (cfg TracingConfig) withDefaults() TracingConfig {
 		cfg.Attributes = func(*http.Request) []attribute.KeyValue { return nil }
 	}
 	return cfg
+}
+
+// propagator is asked at each request: the global one may be set later.
+func (cfg TracingConfig) propagator() propagation.TextMapPropagator {
+	if cfg.Propagator != nil {
+		return cfg.Propagator
+	}
+	if global := otel.GetTextMapPropagator(); len(global.Fields()) > 0 {
+		return global
+	}
+	return propagation.TraceContext{}
 }
 
 // InSpan runs fn within a span. An error that isFailure accepts (any, if it is
@@ -86,19 +94,26 @@ func failSpan(span trace.Span, kind string) {
 }
 
 // spanErrorType names the kind of an error from a small set: never its text.
+// An error with a method ErrorType() string, found by errors.As, names itself;
+// what errors.New and fmt.Errorf make has no type that says anything.
 func spanErrorType(err error) string {
+	var named interface{ ErrorType() string }
 	switch {
+	case errors.As(err, &named):
+		return named.ErrorType()
 	case errors.Is(err, context.Canceled):
 		return "canceled"
 	case errors.Is(err, context.DeadlineExceeded):
 		return "timeout"
 	}
 	for { // what fmt.Errorf wraps says more than its own type
-		wrapped := errors.Unwrap(err)
-		if wrapped == nil || !strings.HasPrefix(fmt.Sprintf("%T", err), "*fmt.") {
-			return fmt.Sprintf("%T", err)
+		name := fmt.Sprintf("%T", err)
+		if !strings.HasPrefix(name, "*fmt.") && !strings.HasPrefix(name, "*errors.") {
+			return name
 		}
-		err = wrapped
+		if err = errors.Unwrap(err); err == nil {
+			return "_OTHER" // as the semantic conventions say
+		}
 	}
 }
 
@@ -112,7 +127,7 @@ func TraceRequests(cfg TracingConfig) func(http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			method := tracedMethod(r.Method)
 			ctx := r.Context()
-			remote := cfg.Propagator.Extract(ctx, propagation.HeaderCarrier(r.Header))
+			remote := cfg.propagator().Extract(ctx, propagation.HeaderCarrier(r.Header))
 			options := []trace.SpanStartOption{
 				trace.WithSpanKind(trace.SpanKindServer),
 				trace.WithAttributes(attribute.String("http.request.method", method)),
@@ -137,7 +152,11 @@ func TraceRequests(cfg TracingConfig) func(http.Handler) http.Handler {
 				rec.finish(span, aborted)
 				span.End()
 			}()
-			next.ServeHTTP(rec, r)
+			var writer http.ResponseWriter = rec
+			if r.ProtoMajor == 1 {
+				writer = hijackableTracingRecorder{rec}
+			}
+			next.ServeHTTP(writer, r)
 			aborted = false
 		})
 	}
@@ -170,7 +189,7 @@ func (t *tracingTransport) RoundTrip(r *http.Request) (*http.Response, error) {
 		span.End()
 	}()
 	r = r.Clone(ctx) // a RoundTripper must not change its request
-	t.cfg.Propagator.Inject(ctx, propagation.HeaderCarrier(r.Header))
+	t.cfg.propagator().Inject(ctx, propagation.HeaderCarrier(r.Header))
 	resp, err := t.next.RoundTrip(r)
 	failure = ""
 	if err != nil {
@@ -185,8 +204,12 @@ func (t *tracingTransport) RoundTrip(r *http.Request) (*http.Response, error) {
 }
 
 // tracedRoute returns the mux's pattern without its method, which the name of
-// the span has already.
+// the span has already. For a CONNECT that it redirects the mux gives the
+// client's path as the pattern, so there only one that names the method counts.
 func tracedRoute(r *http.Request) string {
+	if r.Method == http.MethodConnect && !strings.HasPrefix(r.Pattern, http.MethodConnect) {
+		return ""
+	}
 	if _, path, found := strings.Cut(r.Pattern, " "); found {
 		return strings.TrimLeft(path, " \t")
 	}
@@ -251,9 +274,16 @@ func (r *tracingRecorder) Write(b []byte) (int, error) {
 }
 
 // ReadFrom keeps the fast path for files.
-func (r *tracingRecorder) ReadFrom(src io.Reader) (int64, error) {
-	r.begin(http.StatusOK)
-	return io.Copy(r.ResponseWriter, src)
+func (r *tracingRecorder) ReadFrom(src io.Reader) (n int64, err error) {
+	returned := false
+	defer func() {
+		if n > 0 || !returned { // nothing is sent before the first byte; a panic may come after it
+			r.begin(http.StatusOK)
+		}
+	}()
+	n, err = io.Copy(r.ResponseWriter, src)
+	returned = true
+	return n, err
 }
 
 func (r *tracingRecorder) FlushError() error {
@@ -266,7 +296,11 @@ func (r *tracingRecorder) FlushError() error {
 
 func (r *tracingRecorder) Flush() { _ = r.FlushError() }
 
-func (r *tracingRecorder) Hijack() (net.Conn, *bufio.ReadWriter, error) {
+// hijackableTracingRecorder is for HTTP/1: over HTTP/2 nobody must be told that a
+// connection can be taken over.
+type hijackableTracingRecorder struct{ *tracingRecorder }
+
+func (r hijackableTracingRecorder) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	conn, rw, err := http.NewResponseController(r.ResponseWriter).Hijack()
 	if err == nil {
 		r.begin(http.StatusSwitchingProtocols)

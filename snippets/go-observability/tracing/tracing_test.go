@@ -13,10 +13,13 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/iotest"
 	"time"
 
+	"go.opentelemetry.io/otel"
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/codes"
+	"go.opentelemetry.io/otel/propagation"
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 	"go.opentelemetry.io/otel/sdk/trace/tracetest"
 	"go.opentelemetry.io/otel/trace"
@@ -257,11 +260,13 @@ func TestTR08_TR09_InSpan(t *testing.T) {
 		errorType string
 	}{
 		"success":          {nil, nil, ""},
-		"any error":        {notFound, nil, "*errors.errorString"},
+		"any error":        {notFound, nil, "_OTHER"},
+		"names itself":     {fmt.Errorf("reserve: %w", stockError{notFound}), nil, "out_of_stock"},
+		"joined":           {errors.Join(notFound, notFound), nil, "_OTHER"},
 		"an answer":        {fmt.Errorf("load: %w", notFound), isFailure, ""},
 		"typed":            {&outOfStock{"A-7"}, isFailure, "*tracing.outOfStock"},
 		"wrapped":          {fmt.Errorf("a: %w", fmt.Errorf("b: %w", &outOfStock{"A-7"})), nil, "*tracing.outOfStock"},
-		"several":          {fmt.Errorf("%w and %w", notFound, notFound), nil, "*fmt.wrapErrors"},
+		"several":          {fmt.Errorf("%w and %w", notFound, notFound), nil, "_OTHER"},
 		"caller cancelled": {fmt.Errorf("query: %w", context.Canceled), nil, "canceled"},
 		"deadline":         {fmt.Errorf("query: %w", context.DeadlineExceeded), nil, "timeout"},
 	} {
@@ -444,7 +449,7 @@ func TestTR13_Recorder(t *testing.T) {
 	if err := rec.FlushError(); err == nil || rec.status != 0 {
 		t.Errorf("a writer that cannot flush: %v, status %d", err, rec.status)
 	}
-	if _, _, err := rec.Hijack(); err == nil || rec.status != 0 {
+	if _, _, err := (hijackableTracingRecorder{rec}).Hijack(); err == nil || rec.status != 0 {
 		t.Errorf("a writer that cannot be hijacked: %v, status %d", err, rec.status)
 	}
 	inner := &readerFrom{ResponseWriter: httptest.NewRecorder()}
@@ -462,3 +467,63 @@ func (r *readerFrom) ReadFrom(src io.Reader) (int64, error) {
 	r.used = true
 	return io.Copy(r.ResponseWriter, src)
 }
+
+func TestTR02_ConnectToASubtree(t *testing.T) {
+	tt := newTraceTest(t)
+	mux := http.NewServeMux()
+	mux.HandleFunc("/users/{id}/", func(http.ResponseWriter, *http.Request) {})
+	TraceRequests(tt.cfg)(mux).ServeHTTP(httptest.NewRecorder(), httptest.NewRequest(http.MethodConnect, "/users/ann@example.com", nil))
+	if span := tt.span(t); span.Name != "CONNECT" { // the mux redirects
+		t.Errorf("the span is named %q", span.Name)
+	}
+}
+
+func TestTR06_CopyThatFailsAtOnce(t *testing.T) {
+	tt := newTraceTest(t)
+	TraceRequests(tt.cfg)(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		if _, err := io.Copy(w, iotest.ErrReader(errors.New("upstream is gone"))); err != nil {
+			w.WriteHeader(http.StatusBadGateway)
+		}
+	})).ServeHTTP(httptest.NewRecorder(), httptest.NewRequest(http.MethodGet, "/", nil))
+	wantStatus(t, tt.span(t), "502")
+}
+
+func TestTR03_GlobalPropagator(t *testing.T) {
+	tt := newTraceTest(t)
+	tt.cfg.Propagator = nil
+	const parent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+	sent := func() http.Header {
+		var header http.Header
+		r := httptest.NewRequest(http.MethodGet, "/", nil)
+		r.Header.Set("traceparent", parent)
+		r.Header.Set("baggage", "tenant=blue")
+		transport := NewTracingTransport(tt.cfg, roundTripper(func(r *http.Request) (*http.Response, error) {
+			header = r.Header
+			return &http.Response{StatusCode: http.StatusOK, Body: http.NoBody}, nil
+		}))
+		TraceRequests(tt.cfg)(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+			out, err := http.NewRequestWithContext(r.Context(), http.MethodGet, "http://users.example", nil)
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			if _, err := transport.RoundTrip(out); err != nil {
+				t.Error(err)
+			}
+		})).ServeHTTP(httptest.NewRecorder(), r)
+		return header
+	}
+	if header := sent(); !strings.Contains(header.Get("traceparent"), "0af7651916cd43dd8448eb211c80319c") || header.Get("baggage") != "" {
+		t.Errorf("without a global one: %v", header)
+	}
+	otel.SetTextMapPropagator(propagation.NewCompositeTextMapPropagator(propagation.TraceContext{}, propagation.Baggage{}))
+	defer otel.SetTextMapPropagator(propagation.NewCompositeTextMapPropagator())
+	if header := sent(); !strings.Contains(header.Get("traceparent"), "0af7651916cd43dd8448eb211c80319c") || header.Get("baggage") != "tenant=blue" {
+		t.Errorf("with a global one: %v", header)
+	}
+}
+
+// stockError names its kind itself.
+type stockError struct{ error }
+
+func (stockError) ErrorType() string { return "out_of_stock" }

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net/http"
 	"slices"
 	"sync"
@@ -39,7 +40,8 @@ type HealthConfig struct {
 	TTL     time.Duration // how long results are reused (default time.Second)
 	// OnChange is told the first failure of a check, and each time it fails or
 	// recovers after that, so that the reason reaches a log. Err is nil for a
-	// recovery. Reports wait for it, so it must return soon and ask for none.
+	// recovery. Reports wait for it, so it must return soon and ask for none. A
+	// panic in it is logged.
 	OnChange func(name string, err error)
 	Now      func() time.Time // default time.Now
 }
@@ -155,9 +157,13 @@ func (h *Health) Report(ctx context.Context) HealthReport {
 	}
 	round := h.currentRound(ctx)
 	select {
-	case <-round.done:
-	case <-ctx.Done():
-		return HealthReport{Err: fmt.Errorf("health: %w", context.Cause(ctx))}
+	case <-round.done: // first, so that results at hand always count
+	default:
+		select {
+		case <-round.done:
+		case <-ctx.Done():
+			return HealthReport{Err: fmt.Errorf("health: %w", healthEnded(ctx))}
+		}
 	}
 	errs := []error{h.lifecycle()} // it may have been told to drain meanwhile
 	for _, result := range round.results {
@@ -205,10 +211,10 @@ func (h *Health) run(ctx context.Context, round, previous *healthRound) {
 	var all sync.WaitGroup
 	for i := range h.cfg.Checks {
 		all.Add(1)
-		go func() {
+		go func(i int) { // not captured: before Go 1.22 all would share one i
 			defer all.Done()
 			results[i] = h.runCheck(ctx, i)
-		}()
+		}(i)
 	}
 	all.Wait()
 	round.results, round.ended = results, h.cfg.Now()
@@ -218,9 +224,20 @@ func (h *Health) run(ctx context.Context, round, previous *healthRound) {
 	for i, result := range results {
 		failed := previous != nil && previous.results[i].Err != nil
 		if failed != (result.Err != nil) {
-			h.cfg.OnChange(result.Name, result.Err)
+			h.tell(ctx, result)
 		}
 	}
+}
+
+// tell keeps a panic of the hook from ending the process: a probe has no caller
+// that could recover from it.
+func (h *Health) tell(ctx context.Context, result HealthResult) {
+	defer func() {
+		if p := recover(); p != nil {
+			slog.ErrorContext(ctx, "health: OnChange panicked", "check", result.Name, "panic", p)
+		}
+	}()
+	h.cfg.OnChange(result.Name, result.Err)
 }
 
 // runCheck returns when the check does or its time is over, whichever is first.
@@ -252,4 +269,12 @@ func (h *Health) runCheck(ctx context.Context, i int) HealthResult {
 	}
 	result.Took = h.cfg.Now().Sub(start)
 	return result
+}
+
+// healthEnded returns why ctx is done: ctx.Err(), and its cause if that is another.
+func healthEnded(ctx context.Context) error {
+	if cause := context.Cause(ctx); !errors.Is(cause, ctx.Err()) {
+		return fmt.Errorf("%w: %w", ctx.Err(), cause)
+	}
+	return context.Cause(ctx)
 }

@@ -392,3 +392,55 @@ func TestHC16_Invalid(t *testing.T) {
 		}
 	}
 }
+
+func TestHC17_OnChangePanics(t *testing.T) {
+	told := 0
+	h, err := NewHealth(HealthConfig{
+		Checks:   []HealthCheck{{Name: "db", Check: func(context.Context) error { return errors.New("down") }}, {Name: "mq", Check: func(context.Context) error { return errors.New("down") }}},
+		OnChange: func(string, error) { told++; panic("nil logger") },
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	h.MarkStarted()
+	w := httptest.NewRecorder()
+	h.ServeReady(w, httptest.NewRequest(http.MethodGet, "/", nil)) // the process would end here
+	if w.Code != http.StatusServiceUnavailable || told != 2 {
+		t.Errorf("status %d, %d told", w.Code, told)
+	}
+}
+
+func TestHC18_ResultsAtHandBeatADoneContext(t *testing.T) {
+	h, err := NewHealth(HealthConfig{TTL: time.Hour, Checks: []HealthCheck{{Name: "db", Check: func(context.Context) error { return nil }}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	h.MarkStarted()
+	if err := h.Report(t.Context()).Err; err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	for range 100 {
+		if err := h.Report(ctx).Err; err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func TestHC19_EndedContextMatchesAsInTheStandardLibrary(t *testing.T) {
+	release := make(chan struct{})
+	h, err := NewHealth(HealthConfig{Timeout: time.Minute, Checks: []HealthCheck{{Name: "db", Check: func(context.Context) error { <-release; return nil }}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	h.MarkStarted()
+	cause := errors.New("the prober went away")
+	ctx, cancel := context.WithCancelCause(t.Context())
+	cancel(cause)
+	if err := h.Report(ctx).Err; !errors.Is(err, context.Canceled) || !errors.Is(err, cause) {
+		t.Errorf("error = %v, want context.Canceled and the cause", err)
+	}
+	close(release)
+	_ = h.Report(t.Context())
+}

@@ -37,9 +37,12 @@ type App struct {
 	Listener net.Listener // opened by the caller, so that a busy port shows before the start
 	// Workers run beside the server and until it is down, then their context
 	// ends. A consumer is one, and so is the internal server for probes and
-	// metrics. An error or a panic of one stops the App.
-	Workers  []AppPart
-	NotReady func() // makes the readiness probe fail
+	// metrics. An error or a panic of one stops the App; one that ends without
+	// is logged.
+	Workers []AppPart
+	// NotReady makes the readiness probe fail. It gets a fifth of Timeout, and
+	// a panic in it stops nothing.
+	NotReady func()
 	// Closers run last, in this order: telemetry, then pools.
 	Closers []AppPart
 
@@ -62,7 +65,7 @@ func AppContext(parent context.Context) (context.Context, context.CancelFunc) {
 		select {
 		case received := <-signals:
 			signal.Stop(signals) // before anything is stopped that could hang
-			cancel(fmt.Errorf("received %v", received))
+			cancel(fmt.Errorf("received %v: %w", received, context.Canceled))
 		case <-ctx.Done():
 			signal.Stop(signals)
 		}
@@ -92,12 +95,16 @@ func (a App) Run(ctx context.Context) error {
 	var workers sync.WaitGroup
 	for _, worker := range a.Workers {
 		workers.Add(1)
-		go func() {
+		go func(worker AppPart) {
 			defer workers.Done()
-			if err := runAppPart(working, worker); err != nil && !(working.Err() != nil && isAppCanceled(err)) {
+			switch err := <-startAppPart(working, worker); {
+			case working.Err() != nil && (err == nil || isAppCanceled(err)):
+			case err != nil:
 				failed <- err
+			default:
+				a.Log.WarnContext(working, "worker has ended by itself", "worker", worker.Name)
 			}
-		}()
+		}(worker)
 	}
 
 	var errs []error
@@ -115,15 +122,18 @@ func (a App) Run(ctx context.Context) error {
 	bound, cancel := context.WithTimeout(context.WithoutCancel(ctx), a.Timeout)
 	defer cancel()
 	if a.NotReady != nil {
-		a.NotReady()
+		announcing, cancel := context.WithTimeout(bound, a.Timeout/5)
+		errs = append(errs, stopAppPart(announcing, AppPart{"not ready", func(context.Context) error { a.NotReady(); return nil }}))
+		cancel()
 	}
 	if serving && a.DrainDelay > 0 {
 		timer := time.NewTimer(a.DrainDelay)
 		defer timer.Stop()
 		select {
 		case <-timer.C:
+		case <-bound.Done():
 		case err := <-served:
-			errs, serving = append(errs, err), false
+			errs = append(errs, err)
 		}
 	}
 	if err := stopAppPart(bound, AppPart{"server", a.Server.Shutdown}); err != nil {
@@ -162,10 +172,8 @@ func stopAppPart(bound context.Context, part AppPart) error {
 	deadline, _ := bound.Deadline()
 	ctx, cancel := context.WithTimeout(bound, time.Until(deadline)*3/4)
 	defer cancel()
-	done := make(chan error, 1) // room, so that a part left behind can end
-	go func() { done <- runAppPart(ctx, part) }()
 	select {
-	case err := <-done:
+	case err := <-startAppPart(ctx, part):
 		return err
 	case <-ctx.Done():
 		return fmt.Errorf("%s: not stopped in time: %w", part.Name, ctx.Err())
@@ -175,21 +183,26 @@ func stopAppPart(bound context.Context, part AppPart) error {
 // isAppCanceled reports whether a worker ended for nothing but its context:
 // errors.Is would overlook what is joined to it.
 func isAppCanceled(err error) bool {
-	for err != nil && err != context.Canceled {
-		err = errors.Unwrap(err)
-	}
-	return err != nil
+	var several interface{ Unwrap() []error }
+	return errors.Is(err, context.Canceled) && !errors.As(err, &several)
 }
 
-// runAppPart turns a panic into an error, so that the rest is still taken down.
-func runAppPart(ctx context.Context, part AppPart) (err error) {
-	defer func() {
-		if p := recover(); p != nil {
-			err = fmt.Errorf("%s: panic: %v\n%s", part.Name, p, debug.Stack())
-		}
+// startAppPart runs the part and returns where its error will be, nil if it has
+// none. A panic is one too, so that the rest is still taken down.
+func startAppPart(ctx context.Context, part AppPart) <-chan error {
+	done := make(chan error, 1) // room, so that a part left behind can end
+	go func() {
+		err := errors.New("did not return") // stands for runtime.Goexit
+		defer func() {
+			if p := recover(); p != nil {
+				err = fmt.Errorf("panic: %v\n%s", p, debug.Stack())
+			}
+			if err != nil {
+				err = fmt.Errorf("%s: %w", part.Name, err)
+			}
+			done <- err
+		}()
+		err = part.Run(ctx)
 	}()
-	if err := part.Run(ctx); err != nil {
-		return fmt.Errorf("%s: %w", part.Name, err)
-	}
-	return nil
+	return done
 }

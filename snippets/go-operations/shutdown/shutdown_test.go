@@ -2,6 +2,7 @@ package shutdown
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -12,6 +13,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"os/exec"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -38,6 +40,9 @@ import (
 //	GS-13 AppContext names the signal, ends with its parent and its stop function, and leaves no handler
 //	GS-14 no server, no listener, a drain delay that eats the timeout: an error before the start
 //	GS-15 a server with a certificate serves TLS
+//	GS-16 NotReady that hangs or panics is an error; the rest is taken down within Timeout
+//	GS-17 a worker that ends by itself is logged; Goexit in a worker or closer is an error
+//	GS-18 each worker runs once, also in a module of go 1.21; the cause of AppContext matches context.Canceled
 
 // pipeListener is a listener in memory, so that a synctest bubble sees its waits.
 type pipeListener struct {
@@ -510,4 +515,88 @@ func TestGS15_TLS(t *testing.T) {
 	if err := <-result; err != nil {
 		t.Error(err)
 	}
+}
+
+func TestGS16_NotReadyHangsOrPanics(t *testing.T) {
+	for name, want := range map[string]string{"hangs": "not ready: not stopped in time", "panics": "not ready: panic: nil map"} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				release := make(chan struct{})
+				defer close(release)
+				s := newService(ok)
+				s.Closers = []AppPart{s.part("pool")}
+				s.NotReady = func() {
+					if name == "panics" {
+						panic("nil map")
+					}
+					<-release
+				}
+				s.start(t)
+				begin := time.Now()
+				s.stop()
+				if err := <-s.result; err == nil || !strings.Contains(err.Error(), want) {
+					t.Errorf("Run = %v, want %q", err, want)
+				}
+				if took := time.Since(begin); took > 10*time.Second || !slices.Equal(s.events, []string{"pool"}) {
+					t.Errorf("took %v, closed %v", took, s.events)
+				}
+			})
+		})
+	}
+}
+
+func TestGS17_WorkerEndsByItself(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var log bytes.Buffer
+		s := newService(ok)
+		s.Log = slog.New(slog.NewTextHandler(&log, nil))
+		s.Workers = []AppPart{{"consumer", func(context.Context) error { return nil }}}
+		s.start(t)
+		if err := s.get(); err != nil || !strings.Contains(log.String(), "level=WARN") || !strings.Contains(log.String(), "worker=consumer") {
+			t.Errorf("%v, logged %q", err, log.String())
+		}
+		s.stop()
+		if err := <-s.result; err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+func TestGS17_Goexit(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		exit := func(context.Context) error { runtime.Goexit(); return nil }
+		s := newService(ok)
+		s.Workers = []AppPart{{"consumer", exit}}
+		s.Closers = []AppPart{{"telemetry", exit}, s.part("pool")}
+		begin := time.Now()
+		s.start(t)
+		err := <-s.result
+		for _, want := range []string{"consumer: did not return", "telemetry: did not return"} {
+			if err == nil || !strings.Contains(err.Error(), want) {
+				t.Errorf("Run = %v, want %q", err, want)
+			}
+		}
+		if took := time.Since(begin); took > 6*time.Second || !slices.Contains(s.events, "pool") {
+			t.Errorf("took %v, events %v", took, s.events)
+		}
+	})
+}
+
+func TestGS18_EachWorkerOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newService(ok)
+		want := []string{"a", "b", "c"}
+		for _, name := range want {
+			s.Workers = append(s.Workers, s.part(name))
+		}
+		s.start(t)
+		s.stop()
+		if err := <-s.result; err != nil {
+			t.Error(err)
+		}
+		slices.Sort(s.events)
+		if !slices.Equal(s.events, append(want, "not ready")) {
+			t.Errorf("ran %v", s.events)
+		}
+	})
 }

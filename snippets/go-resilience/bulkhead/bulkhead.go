@@ -17,8 +17,9 @@ var (
 	// ErrBulkheadWait is the error of a call that waited MaxWait in vain. It
 	// matches ErrBulkheadFull too.
 	ErrBulkheadWait = fmt.Errorf("no place within the longest wait: %w", ErrBulkheadFull)
-	// ErrBulkheadTimeout is the cause with which CallTimeout ends a context.
-	ErrBulkheadTimeout = errors.New("call took longer than the bulkhead allows")
+	// ErrBulkheadTimeout is the cause with which CallTimeout ends a context. It
+	// matches the error of such a call, and context.DeadlineExceeded.
+	ErrBulkheadTimeout = fmt.Errorf("call took longer than the bulkhead allows: %w", context.DeadlineExceeded)
 )
 
 // BulkheadConfig configures a Bulkhead.
@@ -70,12 +71,16 @@ func CallBulkhead[T any](ctx context.Context, b *Bulkhead, fn func(context.Conte
 		return zero, err
 	}
 	defer b.release()
-	if b.cfg.CallTimeout > 0 {
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeoutCause(ctx, b.cfg.CallTimeout, ErrBulkheadTimeout)
-		defer cancel()
+	if b.cfg.CallTimeout <= 0 {
+		return fn(ctx)
 	}
-	return fn(ctx)
+	callCtx, cancel := context.WithTimeoutCause(ctx, b.cfg.CallTimeout, ErrBulkheadTimeout)
+	defer cancel()
+	result, err := fn(callCtx)
+	if err != nil && ctx.Err() == nil && errors.Is(context.Cause(callCtx), ErrBulkheadTimeout) {
+		err = fmt.Errorf("%w: %w", ErrBulkheadTimeout, err)
+	}
+	return result, err
 }
 
 // InFlight returns how many calls are running.
@@ -94,7 +99,7 @@ func (b *Bulkhead) Waiting() int {
 
 func (b *Bulkhead) acquire(ctx context.Context) error {
 	if ctx.Err() != nil {
-		return context.Cause(ctx)
+		return bulkheadEnded(ctx)
 	}
 	b.mu.Lock()
 	if b.inFlight < b.cfg.Limit { // then nobody waits
@@ -120,12 +125,12 @@ func (b *Bulkhead) acquire(ctx context.Context) error {
 		}
 	case <-ctx.Done():
 		if b.leave(waiter, place) {
-			return context.Cause(ctx)
+			return bulkheadEnded(ctx)
 		}
 	}
 	if ctx.Err() != nil { // a done context beats the place that came with it
 		b.release()
-		return context.Cause(ctx)
+		return bulkheadEnded(ctx)
 	}
 	return nil
 }
@@ -148,8 +153,18 @@ func (b *Bulkhead) release() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if first := b.queue.Front(); first != nil {
-		close(b.queue.Remove(first).(chan struct{}))
+		b.queue.Remove(first)
+		place, _ := first.Value.(chan struct{})
+		close(place)
 		return
 	}
 	b.inFlight--
+}
+
+// bulkheadEnded returns why ctx is done: ctx.Err(), and its cause if that is another.
+func bulkheadEnded(ctx context.Context) error {
+	if cause := context.Cause(ctx); !errors.Is(cause, ctx.Err()) {
+		return fmt.Errorf("%w: %w", ctx.Err(), cause)
+	}
+	return context.Cause(ctx)
 }

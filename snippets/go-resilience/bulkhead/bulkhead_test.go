@@ -176,8 +176,8 @@ func TestB05_DoneContextBeatsAFreePlace(t *testing.T) {
 			t.Error("fn was called")
 			return 0, nil
 		})
-		if err != cause {
-			t.Fatalf("error = %v, want the cause", err)
+		if !errors.Is(err, cause) || !errors.Is(err, context.Canceled) {
+			t.Fatalf("error = %v, want context.Canceled and the cause", err)
 		}
 	}
 	synctest.Test(t, func(t *testing.T) { // place and cancellation at the same moment
@@ -198,8 +198,8 @@ func TestB05_DoneContextBeatsAFreePlace(t *testing.T) {
 					t.Error("fn was called")
 					return 0, nil
 				})
-				if err != cause {
-					t.Errorf("error = %v, want the cause", err)
+				if !errors.Is(err, cause) || !errors.Is(err, context.Canceled) {
+					t.Errorf("error = %v, want context.Canceled and the cause", err)
 				}
 			}()
 			synctest.Wait()
@@ -260,8 +260,8 @@ func TestB07_Rejections(t *testing.T) {
 			cause := errors.New("client went away")
 			ctx, cancel := context.WithCancelCause(t.Context())
 			time.AfterFunc(time.Second, func() { cancel(cause) })
-			if err := enterBulkhead(ctx, b); err != cause {
-				t.Errorf("error = %v, want the cause", err)
+			if err := enterBulkhead(ctx, b); !errors.Is(err, cause) || !errors.Is(err, context.Canceled) {
+				t.Errorf("error = %v, want context.Canceled and the cause", err)
 			}
 			wantBulkhead(t, b, 1, 0)
 		})
@@ -422,5 +422,24 @@ func TestB13_NestedCallsReleaseOnceEach(t *testing.T) {
 	for range 10 { // there is nothing to release but by returning
 		_ = enterBulkhead(t.Context(), b)
 		wantBulkhead(t, b, 0, 0)
+	}
+}
+
+func TestB14_TimeoutMatches(t *testing.T) {
+	b, err := NewBulkhead(BulkheadConfig{Limit: 1, CallTimeout: time.Millisecond})
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = CallBulkhead(t.Context(), b, func(ctx context.Context) (int, error) { <-ctx.Done(); return 0, errors.New("cut off") })
+	if !errors.Is(err, ErrBulkheadTimeout) || !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("the bulkhead's timeout: %v", err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	_, err = CallBulkhead(ctx, b, func(ctx context.Context) (int, error) { cancel(); <-ctx.Done(); return 0, ctx.Err() })
+	if errors.Is(err, ErrBulkheadTimeout) || !errors.Is(err, context.Canceled) {
+		t.Errorf("the caller's end: %v", err)
+	}
+	if !errors.Is(ErrBulkheadTimeout, context.DeadlineExceeded) {
+		t.Error("the cause does not match context.DeadlineExceeded")
 	}
 }

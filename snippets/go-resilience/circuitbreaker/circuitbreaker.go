@@ -6,6 +6,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"math"
 	"math/rand/v2"
 	"sync"
@@ -55,8 +56,10 @@ func (s BreakerState) String() string {
 		return "closed"
 	case BreakerOpen:
 		return "open"
+	case BreakerHalfOpen:
+		return "half-open"
 	}
-	return "half-open"
+	return "unknown"
 }
 
 // BreakerConfig configures a Breaker. Two rules open it, whichever holds
@@ -79,6 +82,10 @@ type BreakerConfig struct {
 	// IsFailure judges errors that are not nil (default: all are failures).
 	// An error that is none, such as "not found", is an answer: a success.
 	IsFailure func(error) bool
+	// IsExcluded names the errors that count for nothing, because they were
+	// made on this side and say nothing about the dependency: a request that
+	// was not sent, a limiter's or bulkhead's rejection (default: none).
+	IsExcluded func(error) bool
 	// IgnoreDeadline makes the end of the caller's deadline count for nothing.
 	// By default it is a failure: being too slow is one. A caller who cancels
 	// never counts.
@@ -149,6 +156,9 @@ func NewBreaker(cfg BreakerConfig) (*Breaker, error) {
 	if cfg.IsFailure == nil {
 		cfg.IsFailure = func(error) bool { return true }
 	}
+	if cfg.IsExcluded == nil {
+		cfg.IsExcluded = func(error) bool { return false }
+	}
 	if cfg.Now == nil {
 		cfg.Now = time.Now
 	}
@@ -165,7 +175,7 @@ func NewBreaker(cfg BreakerConfig) (*Breaker, error) {
 func CallBreaker[T any](ctx context.Context, b *Breaker, fn func(context.Context) (T, error)) (T, error) {
 	var zero T
 	if ctx.Err() != nil {
-		return zero, context.Cause(ctx)
+		return zero, breakerEnded(ctx)
 	}
 	epoch, err := b.admit()
 	if err != nil {
@@ -190,6 +200,55 @@ func (b *Breaker) State() BreakerState {
 		return BreakerHalfOpen
 	}
 	return epoch.state
+}
+
+// BreakerSnapshot is what a breaker knows at one moment, for a dashboard.
+type BreakerSnapshot struct {
+	State           BreakerState
+	Calls, Failures int       // within the window while closed, estimated
+	InARow          int       // failures since the last success while closed
+	RetryAt         time.Time // when the next probe may come; zero while closed
+}
+
+// Snapshot returns what b knows now.
+func (b *Breaker) Snapshot() BreakerSnapshot {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	epoch, now := b.epoch.Load(), b.cfg.Now()
+	s := BreakerSnapshot{State: b.State()}
+	if epoch.state == BreakerClosed {
+		calls, failures := epoch.seen(epoch.slide(now, b.cfg.Window), b.cfg.Window)
+		s.Calls, s.Failures, s.InARow = int(math.Round(calls)), int(math.Round(failures)), epoch.inARow
+	} else if epoch.rejection != nil {
+		s.RetryAt = epoch.rejection.retryAt
+	}
+	return s
+}
+
+// Trip opens b for d, or until Reset: for a dependency that is known to be
+// down, such as during its maintenance. After d it is probed as ever.
+func (b *Breaker) Trip(d time.Duration) {
+	b.force(BreakerOpen, max(0, d))
+}
+
+// Reset closes b and forgets what it has counted.
+func (b *Breaker) Reset() { b.force(BreakerClosed, 0) }
+
+func (b *Breaker) force(state BreakerState, wait time.Duration) {
+	now := b.cfg.Now()
+	b.mu.Lock()
+	b.openFor = b.cfg.OpenFor
+	b.begin(state, now, wait)
+	b.mu.Unlock()
+	b.notify()
+}
+
+// breakerEnded returns why ctx is done: ctx.Err(), and its cause if that is another.
+func breakerEnded(ctx context.Context) error {
+	if cause := context.Cause(ctx); !errors.Is(cause, ctx.Err()) {
+		return fmt.Errorf("%w: %w", ctx.Err(), cause)
+	}
+	return context.Cause(ctx)
 }
 
 func (b *Breaker) admit() (*breakerEpoch, error) {
@@ -222,8 +281,7 @@ func (b *Breaker) judge(ctx context.Context, err error) breakerOutcome {
 	switch {
 	case err == nil:
 		return breakerSuccess
-	case ctx.Err() == context.Canceled,
-		ctx.Err() != nil && b.cfg.IgnoreDeadline:
+	case ctx.Err() != nil && (b.cfg.IgnoreDeadline || errors.Is(ctx.Err(), context.Canceled)), b.cfg.IsExcluded(err):
 		return breakerNeutral
 	case b.cfg.IsFailure(err):
 		return breakerFailure
@@ -280,11 +338,15 @@ func (e *breakerEpoch) fails(now time.Time, cfg *BreakerConfig) bool {
 	if cfg.ConsecutiveFailures > 0 && e.inARow >= cfg.ConsecutiveFailures {
 		return true
 	}
-	// The previous window counts for the part of it that is still in sight.
-	weight := 1 - float64(age)/float64(cfg.Window)
-	calls := e.current.calls + weight*e.previous.calls
-	failures := e.current.failures + weight*e.previous.failures
+	calls, failures := e.seen(age, cfg.Window)
 	return cfg.FailureRatio > 0 && calls >= float64(cfg.MinCalls) && failures/calls >= cfg.FailureRatio
+}
+
+// seen estimates the counts of the last window: of the previous one the part
+// that is still in sight.
+func (e *breakerEpoch) seen(age, window time.Duration) (calls, failures float64) {
+	weight := 1 - float64(age)/float64(window)
+	return e.current.calls + weight*e.previous.calls, e.current.failures + weight*e.previous.failures
 }
 
 // slide moves the window on to now and returns the age of the current half.
@@ -302,19 +364,27 @@ func (e *breakerEpoch) slide(now time.Time, window time.Duration) time.Duration 
 	return age
 }
 
-// enter begins a new epoch; mu is held.
+// enter begins a new epoch after a result or a probe; mu is held.
 func (b *Breaker) enter(state BreakerState, now time.Time) *breakerEpoch {
+	if state != BreakerOpen {
+		return b.begin(state, now, 0)
+	}
+	wait := b.cfg.OpenFor
+	if b.epoch.Load().state == BreakerHalfOpen && b.cfg.MaxOpenFor > b.cfg.OpenFor {
+		b.openFor = min(b.openFor, math.MaxInt64/2) * 2
+		b.openFor = min(b.openFor, b.cfg.MaxOpenFor)
+		wait = b.openFor - time.Duration(b.cfg.Rand(int64(b.openFor/5)+1))
+	} else {
+		b.openFor = wait
+	}
+	return b.begin(state, now, wait)
+}
+
+// begin begins a new epoch, open for wait if it is open; mu is held.
+func (b *Breaker) begin(state BreakerState, now time.Time, wait time.Duration) *breakerEpoch {
 	from := b.epoch.Load().state
 	epoch := &breakerEpoch{state: state, windowStart: now}
 	if state == BreakerOpen {
-		wait := b.cfg.OpenFor
-		if from == BreakerHalfOpen && b.cfg.MaxOpenFor > b.cfg.OpenFor {
-			b.openFor = min(b.openFor, math.MaxInt64/2) * 2
-			b.openFor = min(b.openFor, b.cfg.MaxOpenFor)
-			wait = b.openFor - time.Duration(b.cfg.Rand(int64(b.openFor/5)+1))
-		} else {
-			b.openFor = wait
-		}
 		epoch.rejection = &BreakerError{ErrBreakerOpen, now.Add(wait), b.cfg.Now}
 	}
 	b.epoch.Store(epoch)

@@ -522,8 +522,8 @@ func TestCB15_DoneContextIsNotACall(t *testing.T) {
 		t.Error("fn was called")
 		return 0, nil
 	})
-	if err != cause {
-		t.Errorf("error = %v, want the cause", err)
+	if !errors.Is(err, cause) || !errors.Is(err, context.Canceled) {
+		t.Errorf("error = %v, want context.Canceled and the cause", err)
 	}
 	if err := callBreakerWith(b, nil); err != nil {
 		t.Errorf("the probe's slot was used up: %v", err)
@@ -850,4 +850,107 @@ func TestCB22_ConfigAndState(t *testing.T) {
 		failBreaker(t, b, 99)
 		wantBreakerState(t, b, BreakerClosed)
 	})
+}
+
+func TestCB23_ExcludedErrorsCountForNothing(t *testing.T) {
+	unsent := errors.New("request not sent")
+	cfg := BreakerConfig{ConsecutiveFailures: 3, CloseAfter: 1, IsExcluded: func(err error) bool { return errors.Is(err, unsent) }}
+	b, clock := newTestBreaker(t, cfg)
+	for range 2 { // it must not break a row of failures
+		failBreaker(t, b, 1)
+		_ = callBreakerWith(b, unsent)
+	}
+	wantBreakerState(t, b, BreakerClosed)
+	failBreaker(t, b, 1)
+	wantBreakerState(t, b, BreakerOpen)
+	clock.Advance(5 * time.Second)
+	for range 3 { // nor decide over a half-open breaker, nor keep its place
+		if err := callBreakerWith(b, unsent); !errors.Is(err, unsent) {
+			t.Fatal(err)
+		}
+		wantBreakerState(t, b, BreakerHalfOpen)
+	}
+	_ = callBreakerWith(b, nil)
+	wantBreakerState(t, b, BreakerClosed)
+}
+
+func TestCB24_TripAndReset(t *testing.T) {
+	var changes []string
+	b, clock := newTestBreaker(t, BreakerConfig{ConsecutiveFailures: 3, OnStateChange: func(from, to BreakerState) {
+		changes = append(changes, from.String()+" to "+to.String())
+	}})
+	held := holdBreakerCall(t, b)
+	b.Trip(time.Hour)
+	var rejection *BreakerError
+	if err := callBreakerWith(b, nil); !errors.As(err, &rejection) || rejection.RetryAfter() != time.Hour {
+		t.Fatalf("tripped: %v", err)
+	}
+	_ = held.finish(nil) // of an epoch that is over
+	clock.Advance(time.Hour - 1)
+	wantBreakerState(t, b, BreakerOpen)
+	b.Trip(-1) // the next call is a probe
+	wantBreakerState(t, b, BreakerHalfOpen)
+	_ = callBreakerWith(b, errBreakerTest)
+	wantBreakerState(t, b, BreakerOpen)
+	b.Reset()
+	wantBreakerState(t, b, BreakerClosed)
+	failBreaker(t, b, 2)
+	b.Reset() // forgets the row
+	failBreaker(t, b, 2)
+	wantBreakerState(t, b, BreakerClosed)
+	want := []string{"closed to open", "open to half-open", "half-open to open", "open to closed"}
+	if !slices.Equal(changes, want) {
+		t.Errorf("told %q, want %q", changes, want)
+	}
+}
+
+func TestCB24_TripWhileCallsRun(t *testing.T) {
+	b, _ := newTestBreaker(t, BreakerConfig{})
+	var all sync.WaitGroup
+	for range 4 {
+		all.Go(func() {
+			for range 500 {
+				_ = callBreakerWith(b, errBreakerTest)
+				_ = b.State()
+				_ = b.Snapshot()
+			}
+		})
+	}
+	for range 500 {
+		b.Trip(time.Hour)
+		b.Reset()
+	}
+	all.Wait()
+}
+
+func TestCB25_Snapshot(t *testing.T) {
+	b, clock := newTestBreaker(t, BreakerConfig{ConsecutiveFailures: 3, Window: 10 * time.Second})
+	_ = callBreakerWith(b, nil)
+	failBreaker(t, b, 2)
+	if got, want := b.Snapshot(), (BreakerSnapshot{State: BreakerClosed, Calls: 3, Failures: 2, InARow: 2}); got != want {
+		t.Errorf("got %+v, want %+v", got, want)
+	}
+	clock.Advance(15 * time.Second) // half of the older window is in sight
+	if got, want := b.Snapshot(), (BreakerSnapshot{State: BreakerClosed, Calls: 2, Failures: 1, InARow: 2}); got != want {
+		t.Errorf("got %+v, want %+v", got, want)
+	}
+	failBreaker(t, b, 1)
+	if got, want := b.Snapshot(), (BreakerSnapshot{State: BreakerOpen, RetryAt: clock.Now().Add(5 * time.Second)}); got != want {
+		t.Errorf("got %+v, want %+v", got, want)
+	}
+}
+
+func TestCB26_EndedContextMatchesAsInTheStandardLibrary(t *testing.T) {
+	b, _ := newTestBreaker(t, BreakerConfig{})
+	cause := errors.New("client went away")
+	cancelled, cancel := context.WithCancelCause(t.Context())
+	cancel(cause)
+	expired, stop := context.WithTimeoutCause(t.Context(), 0, cause)
+	defer stop()
+	for want, ctx := range map[error]context.Context{context.Canceled: cancelled, context.DeadlineExceeded: expired} {
+		_, err := CallBreaker(ctx, b, func(context.Context) (int, error) { return 0, nil })
+		if !errors.Is(err, want) || !errors.Is(err, cause) {
+			t.Errorf("%v does not match %v and its cause", err, want)
+		}
+	}
 }

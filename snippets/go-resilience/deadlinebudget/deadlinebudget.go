@@ -16,8 +16,9 @@ var (
 	// little time was left. It matches context.DeadlineExceeded too.
 	ErrDeadlineSpent = fmt.Errorf("too little time left to begin: %w", context.DeadlineExceeded)
 	// ErrDeadlineBudget is the cause with which a budget ends the context of
-	// its call, and matches the error of such a call.
-	ErrDeadlineBudget = errors.New("call has used up its part of the deadline")
+	// its call, and matches the error of such a call. It matches
+	// context.DeadlineExceeded too.
+	ErrDeadlineBudget = fmt.Errorf("call has used up its part of the deadline: %w", context.DeadlineExceeded)
 )
 
 // DeadlineBudget says how much time a call gets: the least of Timeout and the
@@ -35,7 +36,7 @@ type DeadlineBudget struct {
 // is ErrDeadlineSpent.
 func (b DeadlineBudget) Context(ctx context.Context) (context.Context, context.CancelFunc, error) {
 	if ctx.Err() != nil {
-		return nil, nil, context.Cause(ctx)
+		return nil, nil, deadlineEnded(ctx)
 	}
 	allowed := b.Timeout
 	if deadline, ok := ctx.Deadline(); ok {
@@ -63,8 +64,8 @@ func (b DeadlineBudget) Context(ctx context.Context) (context.Context, context.C
 
 // CallWithDeadline calls fn within budget and returns what fn returns; if the
 // budget was used up before the caller's own time, the error matches
-// ErrDeadlineBudget as well. fn must
-// end with its context, and be done with it when it returns.
+// ErrDeadlineBudget as well. fn must end with its context, and be done with it
+// when it returns.
 func CallWithDeadline[T any](ctx context.Context, budget DeadlineBudget, fn func(context.Context) (T, error)) (T, error) {
 	callCtx, cancel, err := budget.Context(ctx)
 	if err != nil {
@@ -73,7 +74,7 @@ func CallWithDeadline[T any](ctx context.Context, budget DeadlineBudget, fn func
 	}
 	defer cancel()
 	result, err := fn(callCtx)
-	if err != nil && ctx.Err() == nil && context.Cause(callCtx) == ErrDeadlineBudget {
+	if err != nil && ctx.Err() == nil && errors.Is(context.Cause(callCtx), ErrDeadlineBudget) {
 		err = fmt.Errorf("%w: %w", ErrDeadlineBudget, err)
 	}
 	return result, err
@@ -117,4 +118,12 @@ func ReceiveDeadline(longest time.Duration, next http.Handler) http.Handler {
 		defer cancel()
 		next.ServeHTTP(w, r.WithContext(ctx))
 	})
+}
+
+// deadlineEnded returns why ctx is done: ctx.Err(), and its cause if that is another.
+func deadlineEnded(ctx context.Context) error {
+	if cause := context.Cause(ctx); !errors.Is(cause, ctx.Err()) {
+		return fmt.Errorf("%w: %w", ctx.Err(), cause)
+	}
+	return context.Cause(ctx)
 }

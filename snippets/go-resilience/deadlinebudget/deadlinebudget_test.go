@@ -183,8 +183,8 @@ func TestDB07_DoneContextIsNoCall(t *testing.T) {
 		t.Error("fn was called")
 		return 0, nil
 	})
-	if err != cause {
-		t.Errorf("error = %v, want the cause", err)
+	if !errors.Is(err, cause) || !errors.Is(err, context.Canceled) {
+		t.Errorf("error = %v, want context.Canceled and the cause", err)
 	}
 }
 

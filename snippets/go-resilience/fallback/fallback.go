@@ -51,7 +51,7 @@ func (r FallbackResult[T]) Degraded() bool { return r.Failed != nil }
 // when the caller has gone. Panics pass through.
 func CallWithFallback[T any](ctx context.Context, policy FallbackPolicy[T], fn func(context.Context) (T, error)) (FallbackResult[T], error) {
 	if ctx.Err() != nil {
-		return FallbackResult[T]{}, context.Cause(ctx)
+		return FallbackResult[T]{}, fallbackEnded(ctx)
 	}
 	value, err := callWithReserve(ctx, policy.Reserve, fn)
 	if err == nil || ctx.Err() != nil || len(policy.Steps) == 0 || policy.Degrade != nil && !policy.Degrade(err) {
@@ -150,4 +150,12 @@ func (l *LastGood[T]) Step(name string) FallbackStep[T] {
 		}
 		return l.value, nil
 	}}
+}
+
+// fallbackEnded returns why ctx is done: ctx.Err(), and its cause if that is another.
+func fallbackEnded(ctx context.Context) error {
+	if cause := context.Cause(ctx); !errors.Is(cause, ctx.Err()) {
+		return fmt.Errorf("%w: %w", ctx.Err(), cause)
+	}
+	return context.Cause(ctx)
 }

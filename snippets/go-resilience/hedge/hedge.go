@@ -7,6 +7,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"math"
 	"runtime"
 	"sync/atomic"
@@ -119,7 +120,7 @@ type hedgeRace[T any] struct {
 func CallHedge[T any](ctx context.Context, h *Hedge, fn func(context.Context) (T, error)) (T, error) {
 	var zero T
 	if ctx.Err() != nil {
-		return zero, context.Cause(ctx)
+		return zero, hedgeEnded(ctx)
 	}
 	callCtx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -135,7 +136,7 @@ func CallHedge[T any](ctx context.Context, h *Hedge, fn func(context.Context) (T
 	for running := 1; ; {
 		select {
 		case <-ctx.Done():
-			return zero, context.Cause(ctx)
+			return zero, hedgeEnded(ctx)
 		case <-timer.C:
 			late = true
 			h.adapt(late)
@@ -195,4 +196,12 @@ func (r *hedgeRace[T]) finish() {
 			return
 		}
 	}
+}
+
+// hedgeEnded returns why ctx is done: ctx.Err(), and its cause if that is another.
+func hedgeEnded(ctx context.Context) error {
+	if cause := context.Cause(ctx); !errors.Is(cause, ctx.Err()) {
+		return fmt.Errorf("%w: %w", ctx.Err(), cause)
+	}
+	return context.Cause(ctx)
 }

@@ -214,8 +214,8 @@ func TestHG08_CallerCancels(t *testing.T) {
 			<-end // does not listen to its context
 			return 0, nil
 		})
-		if err != cause || time.Since(start) != time.Second {
-			t.Errorf("%v after %v, want the cause after 1s", err, time.Since(start))
+		if !errors.Is(err, cause) || !errors.Is(err, context.Canceled) || time.Since(start) != time.Second {
+			t.Errorf("%v after %v, want context.Canceled and the cause after 1s", err, time.Since(start))
 		}
 		close(end)
 	})
@@ -307,8 +307,8 @@ func TestHG10_DoneContextIsNoCall(t *testing.T) {
 		t.Error("fn was called")
 		return 0, nil
 	})
-	if err != cause {
-		t.Errorf("error = %v, want the cause", err)
+	if !errors.Is(err, cause) || !errors.Is(err, context.Canceled) {
+		t.Errorf("error = %v, want context.Canceled and the cause", err)
 	}
 }
 

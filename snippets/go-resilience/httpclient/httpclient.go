@@ -1,5 +1,5 @@
 // Package httpclient calls another service over HTTP, with its policies in
-// the right order: limiter, bulkhead, retry, breaker and a timeout for each
+// the right order: bulkhead, retry, limiter, breaker and a timeout for each
 // attempt.
 package httpclient
 
@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"io"
 	"mime"
+	"net"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -59,6 +60,10 @@ func IsServiceFailure(err error) bool {
 	return err != nil && !errors.Is(err, ErrServiceRequest) && !errors.Is(err, ErrServiceBody)
 }
 
+// IsServiceUnsent reports whether err was made on this side, before anything
+// was sent. It says nothing about the service: a breaker must not count it.
+func IsServiceUnsent(err error) bool { return errors.Is(err, ErrServiceRequest) }
+
 // ServiceCall is a call of the service, or of the policies within a policy.
 type ServiceCall = func(context.Context) (*ServiceResponse, error)
 
@@ -79,16 +84,21 @@ func (p ServicePolicy) around(call ServiceCall) ServiceCall {
 // ServiceClientConfig configures a ServiceClient. Policies that are nil are left out.
 type ServiceClientConfig struct {
 	BaseURL string
-	// The policies, from the outside in. Retry and Breaker should judge errors
-	// with IsServiceFailure. Retry is used for requests that may be repeated.
-	Limiter, Bulkhead, Retry, Breaker ServicePolicy
+	// The policies, from the outside in: the limiter counts each attempt, as the
+	// service does. Retry and Breaker should judge errors with IsServiceFailure,
+	// and the breaker exclude those of IsServiceUnsent. Retry is used for
+	// requests that may be repeated.
+	Bulkhead, Retry, Limiter, Breaker ServicePolicy
 
 	AttemptTimeout time.Duration // of an attempt, its body included (default 2*time.Second)
 	MaxBody        int64         // largest response body in bytes (default 1 << 20)
 	// Authorize adds credentials to each attempt (default: none).
 	Authorize func(*http.Request) error
-	// HTTP sends the requests (default: a client of its own that keeps 64 idle
-	// connections per host and follows no redirects).
+	// Wrap wraps the transport, such as for tracing (default: none).
+	Wrap func(http.RoundTripper) http.RoundTripper
+	// HTTP sends the requests (default: a client with a transport of its own,
+	// which keeps 64 idle connections per host and notices dead ones). Of a
+	// client that is given, a copy is used that follows no redirects.
 	HTTP *http.Client
 	Now  func() time.Time // default time.Now
 }
@@ -97,6 +107,8 @@ type ServiceClientConfig struct {
 type ServiceClient struct {
 	cfg  ServiceClientConfig
 	base *url.URL
+	http http.Client
+	idle interface{ CloseIdleConnections() } // what Wrap may hide
 }
 
 // ServiceRequest is what to send.
@@ -104,9 +116,12 @@ type ServiceRequest struct {
 	Name   string   // for errors and metrics, such as "get user" (default: the method)
 	Method string   // default GET
 	Path   []string // segments below the base URL, not escaped
-	Query  url.Values
-	Header http.Header
-	Body   []byte
+	// TrailingSlash ends the path with one. An empty segment is an error: the
+	// id that is missing in DELETE /users/ must not delete them all.
+	TrailingSlash bool
+	Query         url.Values
+	Header        http.Header
+	Body          []byte
 	// IdempotencyKey lets any method be repeated, if the service knows the
 	// header Idempotency-Key. GET, HEAD, OPTIONS, PUT and DELETE need none.
 	IdempotencyKey string
@@ -130,38 +145,60 @@ func NewServiceClient(cfg ServiceClientConfig) (*ServiceClient, error) {
 	}
 	cfg.AttemptTimeout = cmp.Or(cfg.AttemptTimeout, 2*time.Second)
 	cfg.MaxBody = cmp.Or(cfg.MaxBody, 1<<20)
-	if cfg.HTTP == nil {
-		cfg.HTTP = &http.Client{
-			Transport: &http.Transport{
-				Proxy:               http.ProxyFromEnvironment,
-				ForceAttemptHTTP2:   true,
-				MaxIdleConnsPerHost: 64,
-				IdleConnTimeout:     90 * time.Second,
-			},
-			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	c := &ServiceClient{cfg: cfg, base: base}
+	if cfg.HTTP != nil {
+		c.http = *cfg.HTTP
+	} else {
+		c.http.Transport = newServiceTransport(cfg.AttemptTimeout)
+	}
+	c.idle = &http.Client{Transport: c.http.Transport}
+	if cfg.Wrap != nil {
+		if c.http.Transport == nil {
+			c.http.Transport = http.DefaultTransport
 		}
+		c.http.Transport = cfg.Wrap(c.http.Transport)
 	}
+	// A service that redirects has moved, and credentials must not follow.
+	c.http.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 	if cfg.Now == nil {
-		cfg.Now = time.Now
+		c.cfg.Now = time.Now
 	}
-	return &ServiceClient{cfg: cfg, base: base}, nil
+	return c, nil
 }
+
+// newServiceTransport returns a transport that gives up by itself what an
+// attempt leaves behind when its time is over: a dial, a handshake with a peer
+// that is silent, and an HTTP/2 connection whose peer is gone.
+func newServiceTransport(attempt time.Duration) *http.Transport {
+	patience := min(max(attempt, time.Second), 5*time.Second)
+	return &http.Transport{
+		Proxy:               http.ProxyFromEnvironment,
+		DialContext:         (&net.Dialer{Timeout: patience}).DialContext,
+		TLSHandshakeTimeout: patience,
+		ForceAttemptHTTP2:   true,
+		HTTP2:               &http.HTTP2Config{SendPingTimeout: patience, PingTimeout: patience},
+		MaxIdleConnsPerHost: 64,
+		IdleConnTimeout:     90 * time.Second,
+	}
+}
+
+// Close closes the connections that no request uses. The client stays usable.
+func (c *ServiceClient) Close() { c.idle.CloseIdleConnections() }
 
 // Send sends req and returns the response if its status is 2xx, and otherwise
 // a *ServiceStatusError or the error of a policy or of the transport.
 func (c *ServiceClient) Send(ctx context.Context, req ServiceRequest) (*ServiceResponse, error) {
-	req.Method = cmp.Or(req.Method, http.MethodGet)
-	req.Name = cmp.Or(req.Name, req.Method)
+	req = req.withDefaults()
 	target, err := c.target(req)
 	if err != nil {
 		return nil, err
 	}
 	call := func(ctx context.Context) (*ServiceResponse, error) { return c.attempt(ctx, req, target) }
-	call = c.cfg.Breaker.around(call)
+	call = c.cfg.Limiter.around(c.cfg.Breaker.around(call))
 	if req.repeatable() {
 		call = c.cfg.Retry.around(call)
 	}
-	return c.cfg.Limiter.around(c.cfg.Bulkhead.around(call))(ctx)
+	return c.cfg.Bulkhead.around(call)(ctx)
 }
 
 // SendJSON sends req, with the JSON of body unless that is nil, and decodes
@@ -169,6 +206,7 @@ func (c *ServiceClient) Send(ctx context.Context, req ServiceRequest) (*ServiceR
 // cannot be decoded is neither repeated nor counted as a failure.
 func SendJSON[T any](ctx context.Context, c *ServiceClient, req ServiceRequest, body any) (T, error) {
 	var result T
+	req = req.withDefaults()
 	req.Header = req.Header.Clone()
 	if req.Header == nil {
 		req.Header = http.Header{}
@@ -177,14 +215,17 @@ func SendJSON[T any](ctx context.Context, c *ServiceClient, req ServiceRequest, 
 	if body != nil {
 		encoded, err := json.Marshal(body)
 		if err != nil {
-			return result, fmt.Errorf("%w: %w", ErrServiceRequest, err)
+			return result, fmt.Errorf("%s: %w: %w", req.Name, ErrServiceRequest, err)
 		}
 		req.Body = encoded
 		req.Header.Set("Content-Type", "application/json")
 	}
 	response, err := c.Send(ctx, req)
-	if err != nil || response.Status == http.StatusNoContent {
+	if err != nil {
 		return result, err
+	}
+	if req.Method == http.MethodHead || response.Status == http.StatusNoContent || response.Status == http.StatusResetContent {
+		return result, nil // these have no body
 	}
 	media, _, _ := mime.ParseMediaType(response.Header.Get("Content-Type"))
 	if media != "application/json" && !strings.HasSuffix(media, "+json") {
@@ -194,6 +235,12 @@ func SendJSON[T any](ctx context.Context, c *ServiceClient, req ServiceRequest, 
 		return result, fmt.Errorf("%s: %w: %w", req.Name, ErrServiceContent, err)
 	}
 	return result, nil
+}
+
+func (r ServiceRequest) withDefaults() ServiceRequest {
+	r.Method = cmp.Or(r.Method, http.MethodGet)
+	r.Name = cmp.Or(r.Name, r.Method)
+	return r
 }
 
 func (r ServiceRequest) repeatable() bool {
@@ -213,6 +260,9 @@ func (c *ServiceClient) target(req ServiceRequest) (string, error) {
 		segments[i] = url.PathEscape(segment)
 	}
 	target := c.base.JoinPath(segments...)
+	if req.TrailingSlash {
+		target = target.JoinPath("/")
+	}
 	target.RawQuery = req.Query.Encode()
 	return target.String(), nil
 }
@@ -235,7 +285,7 @@ func (c *ServiceClient) attempt(ctx context.Context, req ServiceRequest, target 
 			return nil, fmt.Errorf("%s: %w: authorize: %w", req.Name, ErrServiceRequest, err)
 		}
 	}
-	response, err := c.cfg.HTTP.Do(r)
+	response, err := c.http.Do(r)
 	if err != nil {
 		var withURL *url.Error
 		if errors.As(err, &withURL) {
@@ -243,7 +293,7 @@ func (c *ServiceClient) attempt(ctx context.Context, req ServiceRequest, target 
 		}
 		return nil, fmt.Errorf("%s: %w", req.Name, err)
 	}
-	defer response.Body.Close()
+	defer func() { _ = response.Body.Close() }() // nothing is lost: it has been read
 	if response.StatusCode < 200 || response.StatusCode > 299 {
 		return nil, c.statusError(req.Name, response)
 	}

@@ -4,14 +4,18 @@ import (
 	"bytes"
 	"cmp"
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"runtime"
 	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -20,7 +24,7 @@ import (
 
 // The rules; each test carries the number of the one it proves.
 //
-//	HC-1  Policies apply in the order limiter, bulkhead, retry, breaker, timeout; those that are nil are left out.
+//	HC-1  Policies apply in the order bulkhead, retry, limiter, breaker, timeout; those that are nil are left out.
 //	HC-2  Path segments are escaped; empty and dot segments are refused.
 //	HC-3  A body is read whole up to MaxBody; a larger one is an error.
 //	HC-4  Bodies are drained and closed, so that connections are used again after errors too.
@@ -36,6 +40,10 @@ import (
 //	HC-14 No URL, credential or body shows in an error.
 //	HC-15 Nonsense settings are errors.
 //	HC-16 Credentials are asked for at each attempt; without them nothing is sent.
+//	HC-17 Nothing is left of an attempt whose peer accepts connections and is silent.
+//	HC-18 A dead HTTP/2 connection is noticed and replaced.
+//	HC-19 A wrapped transport and a client that is given keep every rule; Close reaches the connections below.
+//	HC-20 The limiter counts attempts, as the service does.
 
 // transport is a function that answers requests.
 type transport func(*http.Request) (*http.Response, error)
@@ -93,7 +101,7 @@ func TestHC01_Order(t *testing.T) {
 	if _, err := c.Send(t.Context(), ServiceRequest{}); err != nil {
 		t.Fatal(err)
 	}
-	if want := []string{"limiter", "bulkhead", "retry", "breaker", "timeout"}; !slices.Equal(order, want) {
+	if want := []string{"bulkhead", "retry", "limiter", "breaker", "timeout"}; !slices.Equal(order, want) {
 		t.Errorf("order %v, want %v", order, want)
 	}
 	order = nil
@@ -124,6 +132,14 @@ func TestHC02_Path(t *testing.T) {
 		if _, err := c.Send(t.Context(), ServiceRequest{Path: tt.path, Query: tt.query}); err != nil || got != tt.want {
 			t.Errorf("%q: sent %s, %v, want %s", tt.path, got, err, tt.want)
 		}
+	}
+	for want, path := range map[string][]string{"/api/users/": {"users"}, "/api/": nil} {
+		if _, err := c.Send(t.Context(), ServiceRequest{Path: path, TrailingSlash: true}); err != nil || got != want {
+			t.Errorf("%q with a slash: sent %s, %v, want %s", path, got, err, want)
+		}
+	}
+	if _, err := c.Send(t.Context(), ServiceRequest{Method: http.MethodDelete, Path: []string{"users", ""}}); !errors.Is(err, ErrServiceRequest) {
+		t.Errorf("an id that is missing: %v", err)
 	}
 	for _, segment := range []string{"", ".", ".."} {
 		got = ""
@@ -173,7 +189,7 @@ func TestHC04_ConnectionsAreReused(t *testing.T) {
 	}))
 	defer server.Close()
 	c := newTestClient(t, ServiceClientConfig{BaseURL: server.URL}, nil)
-	defer c.cfg.HTTP.CloseIdleConnections()
+	defer c.Close()
 	for _, status = range []int{200, 404, 500, 503, 302, 200} {
 		if _, err := c.Send(t.Context(), ServiceRequest{}); (err == nil) != (status == 200) {
 			t.Errorf("status %d: %v", status, err)
@@ -243,6 +259,11 @@ func TestHC06_WhatIsAFailure(t *testing.T) {
 	for _, err := range []error{nil, ErrServiceRequest, ErrServiceBody} {
 		if IsServiceFailure(err) {
 			t.Errorf("%v is a failure", err)
+		}
+	}
+	for _, err := range []error{nil, ErrServiceBody, io.ErrUnexpectedEOF, &ServiceStatusError{Status: 404}} {
+		if IsServiceUnsent(err) {
+			t.Errorf("%v was not sent", err)
 		}
 	}
 	for _, err := range []error{io.ErrUnexpectedEOF, context.DeadlineExceeded, errors.New("connection refused")} {
@@ -392,7 +413,7 @@ func TestHC12_NoRedirects(t *testing.T) {
 	}))
 	defer server.Close()
 	c := newTestClient(t, ServiceClientConfig{BaseURL: server.URL}, nil)
-	defer c.cfg.HTTP.CloseIdleConnections()
+	defer c.Close()
 	_, err := c.Send(t.Context(), ServiceRequest{})
 	var failed *ServiceStatusError
 	if !errors.As(err, &failed) || failed.Status != http.StatusFound || requests.Load() != 1 {
@@ -442,6 +463,22 @@ func TestHC13_JSON(t *testing.T) {
 			}
 		})
 	}
+	t.Run("HEAD", func(t *testing.T) {
+		c := newTestClient(t, ServiceClientConfig{}, func(*http.Request) (*http.Response, error) {
+			return answer(200, http.Header{"Content-Type": {"application/json"}}, "")
+		})
+		if _, err := SendJSON[user](t.Context(), c, ServiceRequest{Method: http.MethodHead}, nil); err != nil {
+			t.Error(err)
+		}
+	})
+	t.Run("names", func(t *testing.T) {
+		c := newTestClient(t, ServiceClientConfig{}, func(*http.Request) (*http.Response, error) { return answer(200, nil, "hello") })
+		for _, body := range []any{nil, func() {}} {
+			if _, err := SendJSON[user](t.Context(), c, ServiceRequest{}, body); err == nil || !strings.HasPrefix(err.Error(), "GET: ") {
+				t.Errorf("the error %q does not begin with the method", err)
+			}
+		}
+	})
 	header := http.Header{"X-Tag": {"a"}}
 	c := newTestClient(t, ServiceClientConfig{}, func(r *http.Request) (*http.Response, error) {
 		body, _ := io.ReadAll(r.Body)
@@ -519,5 +556,183 @@ func TestHC16_Authorize(t *testing.T) {
 	}
 	if !errors.Is(err, expired) || !errors.Is(err, ErrServiceRequest) || IsServiceFailure(err) {
 		t.Errorf("without credentials: %v", err)
+	}
+}
+
+// peer is a server whose connections a test can make silent.
+type peer struct {
+	net.Listener
+	mu    sync.Mutex
+	conns []net.Conn
+	dead  atomic.Int64 // connections below this number swallow all bytes
+}
+
+// newPeer passes connections on to upstream, or only accepts them if that is empty.
+func newPeer(t *testing.T, upstream string) *peer {
+	t.Helper()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := &peer{Listener: listener}
+	var all sync.WaitGroup
+	all.Go(func() {
+		for {
+			conn, err := listener.Accept()
+			if err != nil {
+				return
+			}
+			number := p.keep(conn)
+			if upstream == "" {
+				continue
+			}
+			up, err := net.Dial("tcp", upstream)
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			p.keep(up)
+			all.Go(func() { p.pipe(number, up, conn) })
+			all.Go(func() { p.pipe(number, conn, up) })
+		}
+	})
+	t.Cleanup(func() {
+		_ = listener.Close()
+		p.mu.Lock()
+		for _, conn := range p.conns {
+			_ = conn.Close()
+		}
+		p.mu.Unlock()
+		all.Wait()
+	})
+	return p
+}
+
+func (p *peer) keep(conn net.Conn) int64 {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.conns = append(p.conns, conn)
+	return int64(len(p.conns))
+}
+
+func (p *peer) pipe(number int64, to, from net.Conn) {
+	buffer := make([]byte, 4096)
+	for {
+		n, err := from.Read(buffer)
+		if err != nil {
+			_ = to.Close()
+			return
+		}
+		if number > p.dead.Load() {
+			_, _ = to.Write(buffer[:n])
+		}
+	}
+}
+
+// vanish makes all connections silent; new ones work.
+func (p *peer) vanish() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.dead.Store(int64(len(p.conns)))
+}
+
+func TestHC17_SilentPeer(t *testing.T) {
+	p := newPeer(t, "")
+	c := newTestClient(t, ServiceClientConfig{BaseURL: "https://" + p.Addr().String(), AttemptTimeout: 20 * time.Millisecond}, nil)
+	before := runtime.NumGoroutine()
+	for range 20 {
+		if _, err := c.Send(t.Context(), ServiceRequest{}); !errors.Is(err, context.DeadlineExceeded) {
+			t.Fatal(err)
+		}
+	}
+	for begin := time.Now(); runtime.NumGoroutine() > before; time.Sleep(10 * time.Millisecond) {
+		if time.Since(begin) > 3*time.Second {
+			t.Fatalf("%d goroutines are left of 20 calls that have returned", runtime.NumGoroutine()-before)
+		}
+	}
+}
+
+func TestHC18_DeadHTTP2Connection(t *testing.T) {
+	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { _, _ = io.WriteString(w, r.Proto) }))
+	server.EnableHTTP2 = true
+	server.StartTLS()
+	defer server.Close()
+	p := newPeer(t, server.Listener.Addr().String())
+	trusted := func(next http.RoundTripper) http.RoundTripper {
+		next.(*http.Transport).TLSClientConfig = &tls.Config{RootCAs: server.Client().Transport.(*http.Transport).TLSClientConfig.RootCAs}
+		return next
+	}
+	c := newTestClient(t, ServiceClientConfig{BaseURL: "https://" + p.Addr().String(), AttemptTimeout: 200 * time.Millisecond, Wrap: trusted}, nil)
+	defer c.Close()
+	if response, err := c.Send(t.Context(), ServiceRequest{}); err != nil || string(response.Body) != "HTTP/2.0" {
+		t.Fatal(response, err)
+	}
+	p.vanish()
+	failed := 0
+	for begin := time.Now(); ; failed++ {
+		if _, err := c.Send(t.Context(), ServiceRequest{}); err == nil {
+			break
+		}
+		if time.Since(begin) > 5*time.Second {
+			t.Fatalf("%d calls in a row have failed, though the service takes new connections", failed)
+		}
+	}
+	t.Logf("%d calls failed before the dead connection was replaced", failed)
+}
+
+func TestHC19_WrappedOrGiven(t *testing.T) {
+	var requests, open atomic.Int64
+	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		requests.Add(1)
+		http.Redirect(w, r, "/elsewhere", http.StatusFound)
+	}))
+	server.Config.ConnState = func(_ net.Conn, state http.ConnState) {
+		switch state {
+		case http.StateNew:
+			open.Add(1)
+		case http.StateClosed:
+			open.Add(-1)
+		case http.StateActive, http.StateIdle, http.StateHijacked:
+		}
+	}
+	server.Start()
+	defer server.Close()
+	wrapped := 0
+	wrap := func(next http.RoundTripper) http.RoundTripper {
+		return transport(func(r *http.Request) (*http.Response, error) { wrapped++; return next.RoundTrip(r) })
+	}
+	given := &http.Client{Transport: &http.Transport{}}
+	for name, cfg := range map[string]ServiceClientConfig{
+		"wrapped": {Wrap: wrap}, "given": {HTTP: given}, "given and wrapped": {HTTP: given, Wrap: wrap}, "given, empty": {HTTP: &http.Client{}, Wrap: wrap},
+	} {
+		requests.Store(0)
+		wrapped = 0
+		cfg.BaseURL = server.URL
+		c := newTestClient(t, cfg, nil)
+		_, err := c.Send(t.Context(), ServiceRequest{})
+		var failed *ServiceStatusError
+		if !errors.As(err, &failed) || failed.Status != http.StatusFound || requests.Load() != 1 || (wrapped == 1) != (cfg.Wrap != nil) {
+			t.Errorf("%s: %v after %d requests, %d of them wrapped", name, err, requests.Load(), wrapped)
+		}
+		c.Close()
+		for begin := time.Now(); open.Load() > 0; time.Sleep(time.Millisecond) {
+			if time.Since(begin) > time.Second {
+				t.Fatalf("%s: %d connections are open after Close", name, open.Load())
+			}
+		}
+	}
+	if given.CheckRedirect != nil {
+		t.Error("the client that was given is changed")
+	}
+}
+
+func TestHC20_LimiterCountsAttempts(t *testing.T) {
+	counted, sent := 0, 0
+	c := newTestClient(t, ServiceClientConfig{
+		Retry:   attempts(3),
+		Limiter: func(ctx context.Context, call ServiceCall) (*ServiceResponse, error) { counted++; return call(ctx) },
+	}, func(*http.Request) (*http.Response, error) { sent++; return answer(503, nil, "") })
+	if _, err := c.Send(t.Context(), ServiceRequest{}); err == nil || sent != 3 || counted != sent {
+		t.Errorf("%v: %d attempts were sent and %d counted", err, sent, counted)
 	}
 }

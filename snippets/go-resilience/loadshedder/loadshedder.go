@@ -6,6 +6,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"math"
 	"net/http"
 	"sync"
@@ -40,7 +41,9 @@ type LoadShedderConfig struct {
 
 // LoadShedder limits the calls in flight. After each window in which calls
 // were quick and at least half of the limit was in use, the limit grows by its
-// square root; if they were slow it shrinks by a tenth. Nothing is queued:
+// square root. It shrinks by a tenth if more than one call of ten was slow, and
+// by half if most took more than twice the target. Calls from before the last cut are not judged: they
+// tell of the limit that has been cut already. Nothing is queued:
 // waiting would make the next request late too. It is safe for concurrent use
 // and starts no goroutine.
 type LoadShedder struct {
@@ -50,7 +53,9 @@ type LoadShedder struct {
 	limit      float64
 	inFlight   int
 	windowEnds time.Time
-	done, slow int // calls of this window
+	cutAt      time.Time // of the last shrinking
+	done, slow int       // calls of this window
+	late       int       // of the slow ones, those above twice the target
 	mostAtOnce int
 }
 
@@ -77,7 +82,7 @@ func NewLoadShedder(cfg LoadShedderConfig) (*LoadShedder, error) {
 func CallLoadShedder[T any](ctx context.Context, s *LoadShedder, priority ShedPriority, fn func(context.Context) (T, error)) (T, error) {
 	var zero T
 	if ctx.Err() != nil {
-		return zero, context.Cause(ctx)
+		return zero, shedEnded(ctx)
 	}
 	if !s.admit(priority) {
 		if s.cfg.OnShed != nil {
@@ -93,8 +98,8 @@ func CallLoadShedder[T any](ctx context.Context, s *LoadShedder, priority ShedPr
 }
 
 // ShedRequests passes requests on to next, or answers 503 when there are too
-// many for their priority; without a priority function all are normal. It looks
-// at how long they take, not at their status.
+// many for their priority, or their context has ended; without a priority
+// function all are normal. It looks at how long they take, not at their status.
 func ShedRequests(s *LoadShedder, priority func(*http.Request) ShedPriority, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		p := ShedNormal
@@ -105,7 +110,7 @@ func ShedRequests(s *LoadShedder, priority func(*http.Request) ShedPriority, nex
 			next.ServeHTTP(w, r)
 			return struct{}{}, nil
 		})
-		if errors.Is(err, ErrLoadShed) {
+		if err != nil { // next was not called: the server would answer 200
 			w.Header().Set("Retry-After", "1")
 			http.Error(w, http.StatusText(http.StatusServiceUnavailable), http.StatusServiceUnavailable)
 		}
@@ -133,6 +138,7 @@ func (s *LoadShedder) admit(priority ShedPriority) bool {
 		share = 0.7
 	case ShedCritical:
 		share = 1
+	case ShedNormal:
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -149,9 +155,15 @@ func (s *LoadShedder) settle(began time.Time, ok bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.inFlight--
-	if now.Sub(began) > s.cfg.Target {
+	if began.Before(s.cutAt) {
+		return
+	}
+	if took := now.Sub(began); took > s.cfg.Target {
 		s.slow++
 		s.done++
+		if took/2 > s.cfg.Target {
+			s.late++
+		}
 	} else if ok {
 		s.done++
 	}
@@ -159,10 +171,22 @@ func (s *LoadShedder) settle(began time.Time, ok bool) {
 		return
 	}
 	if 10*s.slow > s.done {
-		s.limit = max(s.limit*0.9, float64(s.cfg.MinLimit))
+		keep := 0.9
+		if 2*s.late > s.done {
+			keep = 0.5
+		}
+		s.limit, s.cutAt = max(s.limit*keep, float64(s.cfg.MinLimit)), now
 	} else if float64(s.mostAtOnce) >= s.limit/2 {
 		s.limit = min(s.limit+math.Sqrt(s.limit), float64(s.cfg.MaxLimit))
 	}
-	s.done, s.slow, s.mostAtOnce = 0, 0, s.inFlight
+	s.done, s.slow, s.late, s.mostAtOnce = 0, 0, 0, s.inFlight
 	s.windowEnds = now.Add(s.cfg.Window)
+}
+
+// shedEnded returns why ctx is done: ctx.Err(), and its cause if that is another.
+func shedEnded(ctx context.Context) error {
+	if cause := context.Cause(ctx); !errors.Is(cause, ctx.Err()) {
+		return fmt.Errorf("%w: %w", ctx.Err(), cause)
+	}
+	return context.Cause(ctx)
 }

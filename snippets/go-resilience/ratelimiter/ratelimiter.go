@@ -71,8 +71,23 @@ type RateLimiter struct {
 }
 
 type rateWaiter struct {
-	n    int
-	turn chan struct{} // closed when it is the first one
+	n      int
+	joined time.Duration // since the limiter's start
+	turn   chan struct{} // closed when it is the first one, or has been sent away
+	called bool          // turn is closed
+	sent   error         // why it has been sent away
+}
+
+func (w *rateWaiter) call() {
+	if !w.called {
+		w.called = true
+		close(w.turn)
+	}
+}
+
+func waiterAt(place *list.Element) *rateWaiter {
+	waiter, _ := place.Value.(*rateWaiter)
+	return waiter
 }
 
 // rateNever stands for a time that never comes; four of it fit in a Duration.
@@ -143,14 +158,14 @@ func (l *RateLimiter) WaitN(ctx context.Context, n int) error {
 		return nil
 	}
 	if ctx.Err() != nil {
-		return context.Cause(ctx)
+		return rateEnded(ctx)
 	}
 	place, err := l.join(ctx, n)
 	if place == nil {
 		return err
 	}
 	select {
-	case <-place.Value.(*rateWaiter).turn:
+	case <-waiterAt(place).turn:
 	case <-ctx.Done():
 	}
 	for ctx.Err() == nil {
@@ -168,8 +183,10 @@ func (l *RateLimiter) WaitN(ctx context.Context, n int) error {
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.leave(place) // with its tokens untouched
-	return context.Cause(ctx)
+	if waiterAt(place).sent == nil {
+		l.leave(place) // with its tokens untouched
+	}
+	return rateEnded(ctx)
 }
 
 // CallRateLimiter waits for l and then calls fn.
@@ -201,6 +218,7 @@ func (l *RateLimiter) SetRate(rate float64, burst int) error {
 	if missing := float64(burst) - tokens; missing > 0 && interval < rateNever {
 		l.fullAt += time.Duration(math.Ceil(missing * float64(interval)))
 	}
+	l.sendAway(now)
 	if l.changed != nil {
 		close(l.changed)
 		l.changed = nil
@@ -245,9 +263,9 @@ func (l *RateLimiter) join(ctx context.Context, n int) (*list.Element, error) {
 	if delay > l.maxWait {
 		return nil, &RateLimitError{delay, false}
 	}
-	waiter := &rateWaiter{n, make(chan struct{})}
+	waiter := &rateWaiter{n: n, joined: now.Sub(l.start), turn: make(chan struct{})}
 	if l.queue.Len() == 0 {
-		close(waiter.turn)
+		waiter.call()
 	}
 	l.queued += n
 	return l.queue.PushBack(waiter), nil
@@ -258,7 +276,10 @@ func (l *RateLimiter) join(ctx context.Context, n int) (*list.Element, error) {
 func (l *RateLimiter) serve(place *list.Element) (time.Duration, <-chan struct{}, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	n := place.Value.(*rateWaiter).n
+	n, sent := waiterAt(place).n, waiterAt(place).sent
+	if sent != nil {
+		return 0, nil, sent
+	}
 	if n > l.burst { // lowered meanwhile
 		l.leave(place)
 		return 0, nil, ErrRateBurst
@@ -274,10 +295,27 @@ func (l *RateLimiter) serve(place *list.Element) (time.Duration, <-chan struct{}
 
 // leave takes a place out of the queue and tells who becomes the first one.
 func (l *RateLimiter) leave(place *list.Element) {
-	first := l.queue.Front() == place
-	l.queued -= l.queue.Remove(place).(*rateWaiter).n
-	if next := l.queue.Front(); first && next != nil {
-		close(next.Value.(*rateWaiter).turn)
+	l.queue.Remove(place)
+	l.queued -= waiterAt(place).n
+	if first := l.queue.Front(); first != nil {
+		waiterAt(first).call()
+	}
+}
+
+// sendAway ends the waits that a lower rate has made longer than MaxWait.
+func (l *RateLimiter) sendAway(now time.Duration) {
+	ahead := 0
+	for place := l.queue.Front(); place != nil; {
+		this, waiter := place, waiterAt(place)
+		place = place.Next()
+		delay := l.delay(ahead+waiter.n, now)
+		if delay <= l.maxWait-(now-waiter.joined) {
+			ahead += waiter.n
+			continue
+		}
+		waiter.sent = &RateLimitError{delay, false}
+		l.leave(this)
+		waiter.call()
 	}
 }
 
@@ -296,6 +334,11 @@ type KeyedRateLimiter struct {
 type rateKey struct {
 	key     string
 	limiter *RateLimiter
+}
+
+func rateKeyAt(place *list.Element) *rateKey {
+	key, _ := place.Value.(*rateKey)
+	return key
 }
 
 // NewKeyedRateLimiter returns a KeyedRateLimiter that remembers maxKeys keys.
@@ -319,10 +362,12 @@ func (k *KeyedRateLimiter) For(key string) *RateLimiter {
 	defer k.mu.Unlock()
 	if known, ok := k.keys[key]; ok {
 		k.recent.MoveToFront(known)
-		return known.Value.(*rateKey).limiter
+		return rateKeyAt(known).limiter
 	}
 	if len(k.keys) >= k.maxKeys {
-		delete(k.keys, k.recent.Remove(k.recent.Back()).(*rateKey).key)
+		oldest := k.recent.Back()
+		k.recent.Remove(oldest)
+		delete(k.keys, rateKeyAt(oldest).key)
 	}
 	limiter, _ := NewRateLimiter(k.cfg) // the configuration has been checked
 	k.keys[key] = k.recent.PushFront(&rateKey{key, limiter})
@@ -346,27 +391,41 @@ func LimitRequests(limiters *KeyedRateLimiter, key func(*http.Request) string, n
 
 // ClientAddress returns a key function for LimitRequests: the client's IPv4
 // address or IPv6 /64 network, which one client usually has for itself. It
-// believes the last trustedProxies entries of X-Forwarded-For and no others;
-// with 0 the key is that of whoever is connected.
+// believes the last trustedProxies entries of X-Forwarded-For and no others,
+// with or without a port; with 0, or if that is no address, the key is that of
+// whoever is connected.
 func ClientAddress(trustedProxies int) func(*http.Request) string {
 	return func(r *http.Request) string {
-		client := r.RemoteAddr
-		if host, _, err := net.SplitHostPort(client); err == nil {
-			client = host
-		}
+		addr, ok := parseClient(r.RemoteAddr)
 		hops := strings.Split(strings.Join(r.Header.Values("X-Forwarded-For"), ","), ",")
 		if trustedProxies > 0 && trustedProxies <= len(hops) {
-			if hop := strings.TrimSpace(hops[len(hops)-trustedProxies]); hop != "" {
-				client = hop
+			if hop, isAddr := parseClient(strings.TrimSpace(hops[len(hops)-trustedProxies])); isAddr {
+				addr, ok = hop, true
 			}
 		}
-		addr, err := netip.ParseAddr(client)
-		if err != nil {
-			return client
+		if !ok {
+			return r.RemoteAddr // such as a Unix socket's
 		}
-		if addr = addr.Unmap().WithZone(""); addr.Is6() {
+		if addr.Is6() {
 			return netip.PrefixFrom(addr, 64).Masked().String()
 		}
 		return addr.String()
 	}
+}
+
+// parseClient reads an address, with or without a port and brackets.
+func parseClient(text string) (netip.Addr, bool) {
+	if host, _, err := net.SplitHostPort(text); err == nil {
+		text = host
+	}
+	addr, err := netip.ParseAddr(strings.Trim(text, "[]"))
+	return addr.Unmap().WithZone(""), err == nil
+}
+
+// rateEnded returns why ctx is done: ctx.Err(), and its cause if that is another.
+func rateEnded(ctx context.Context) error {
+	if cause := context.Cause(ctx); !errors.Is(cause, ctx.Err()) {
+		return fmt.Errorf("%w: %w", ctx.Err(), cause)
+	}
+	return context.Cause(ctx)
 }

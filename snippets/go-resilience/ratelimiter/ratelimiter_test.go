@@ -166,8 +166,8 @@ func TestRL05_DoneContextTakesNothing(t *testing.T) {
 	cause := errors.New("client went away")
 	ctx, cancel := context.WithCancelCause(t.Context())
 	cancel(cause)
-	if err := l.Wait(ctx); err != cause {
-		t.Errorf("error = %v, want the cause", err)
+	if err := l.Wait(ctx); !errors.Is(err, cause) || !errors.Is(err, context.Canceled) {
+		t.Errorf("error = %v, want context.Canceled and the cause", err)
 	}
 	wantTokens(t, l, 1)
 }
@@ -347,7 +347,12 @@ func TestRL10_Keyed(t *testing.T) {
 			{0, "[2001:db8:1:2:3:4:5:6]:1234", nil, "2001:db8:1:2::/64"},
 			{0, "[2001:db8:1:2:ffff::1%eth0]:1234", nil, "2001:db8:1:2::/64"},
 			{0, "[::ffff:192.0.2.1]:1234", nil, "192.0.2.1"},
-			{1, "192.0.2.1:1234", []string{"unknown"}, "unknown"},
+			{1, "192.0.2.1:1234", []string{"unknown"}, "192.0.2.1"}, // no address: whoever is connected
+			{1, "192.0.2.1:1234", []string{"_hidden-1"}, "192.0.2.1"},
+			{1, "192.0.2.1:1234", []string{"203.0.113.7:50001"}, "203.0.113.7"}, // a port does not make another client
+			{1, "192.0.2.1:1234", []string{"[2001:db8::7]:50001"}, "2001:db8::/64"},
+			{1, "192.0.2.1:1234", []string{"[2001:db8::7]"}, "2001:db8::/64"},
+			{1, "192.0.2.1:1234", []string{"::ffff:203.0.113.7"}, "203.0.113.7"},
 			{0, "@", nil, "@"}, // a Unix socket
 		} {
 			r := httptest.NewRequest(http.MethodGet, "/", nil)
@@ -527,6 +532,64 @@ func TestRL14_FirstComeFirstServed(t *testing.T) {
 		})
 		if !errors.Is(err, ErrRateLimited) {
 			t.Errorf("error = %v, want ErrRateLimited", err)
+		}
+	})
+}
+
+func TestRL15_MaxWaitHoldsAfterSetRate(t *testing.T) {
+	for _, rate := range []float64{0, 0.001} {
+		synctest.Test(t, func(t *testing.T) {
+			l, err := NewRateLimiter(RateLimiterConfig{Rate: 10, MaxWait: time.Second})
+			if err != nil {
+				t.Fatal(err)
+			}
+			l.Allow()
+			errs := make(chan error, 3)
+			for range cap(errs) {
+				go func() { errs <- l.Wait(t.Context()) }()
+			}
+			synctest.Wait()
+			if err := l.SetRate(rate, 1); err != nil {
+				t.Fatal(err)
+			}
+			start := time.Now()
+			for range cap(errs) {
+				var limited *RateLimitError
+				if err := <-errs; !errors.As(err, &limited) || limited.RetryAfter() < time.Minute || time.Since(start) > 0 {
+					t.Errorf("rate %v: %v after %v, want the new wait at once", rate, err, time.Since(start))
+				}
+			}
+			if l.queue.Len() != 0 || l.queued != 0 {
+				t.Errorf("%d places and %d tokens are left in the queue", l.queue.Len(), l.queued)
+			}
+		})
+	}
+}
+
+func TestRL15_SetRateSendsAwayOnlyWhoWouldWaitTooLong(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l, err := NewRateLimiter(RateLimiterConfig{Rate: 10, MaxWait: time.Second})
+		if err != nil {
+			t.Fatal(err)
+		}
+		l.Allow()
+		var served, sent atomic.Int64
+		for range 10 {
+			go func() {
+				if l.Wait(t.Context()) == nil {
+					served.Add(1)
+				} else {
+					sent.Add(1)
+				}
+			}()
+		}
+		synctest.Wait()
+		if err := l.SetRate(5, 1); err != nil { // a token in 200 ms: five within MaxWait
+			t.Fatal(err)
+		}
+		time.Sleep(time.Minute)
+		if served.Load() != 5 || sent.Load() != 5 || l.queued != 0 {
+			t.Errorf("%d were served and %d sent away, want 5 and 5; %d tokens are left", served.Load(), sent.Load(), l.queued)
 		}
 	})
 }

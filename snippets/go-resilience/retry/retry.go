@@ -28,7 +28,7 @@ var (
 // errors.Is and errors.As, both its Reason and the error of the last attempt.
 type RetryError struct {
 	Attempts int
-	Elapsed  time.Duration // since the first attempt failed
+	Elapsed  time.Duration // since the first attempt began
 	Reason   error
 	Last     error
 }
@@ -47,12 +47,12 @@ func Permanent(err error) error {
 	if err == nil {
 		return nil
 	}
-	return retryPermanent{err}
+	return retryPermanentError{err}
 }
 
-type retryPermanent struct{ error }
+type retryPermanentError struct{ error }
 
-func (e retryPermanent) Unwrap() error { return e.error }
+func (e retryPermanentError) Unwrap() error { return e.error }
 
 // RetryPolicy says how often and how long to try. It is a value that is never
 // changed: any number of calls may share it. Zero and negative fields take
@@ -60,7 +60,7 @@ func (e retryPermanent) Unwrap() error { return e.error }
 type RetryPolicy struct {
 	Attempts int           // calls in all, the first included (default 3)
 	Base     time.Duration // longest pause before the second attempt, doubled for each further one (default 100 * time.Millisecond)
-	Cap      time.Duration // longest pause of all (default 2 * time.Second); never below Base
+	Cap      time.Duration // longest random pause, and longest hint that is followed (default 2 * time.Second); never below Base
 
 	// AttemptTimeout ends the context of a single attempt (default: none).
 	AttemptTimeout time.Duration
@@ -85,17 +85,19 @@ type RetryPolicy struct {
 // be done with its context when it returns.
 //
 // An error with a method RetryAfter() time.Duration, found by errors.As, asks
-// for a pause of at least that long; Retry gives up if that is above Cap.
+// for a pause of at least that long; Retry adds the random pause to it, and
+// gives up if the hint is above Cap.
 func Retry[T any](ctx context.Context, policy RetryPolicy, fn func(context.Context) (T, error)) (T, error) {
 	if ctx.Err() != nil {
 		var zero T
-		return zero, context.Cause(ctx)
+		return zero, retryEnded(ctx)
 	}
 	policy.Budget.deposit()
-	var started, failed time.Time
-	if policy.MaxElapsed > 0 {
-		started = policy.withDefaults().Now()
+	now := policy.Now
+	if now == nil {
+		now = time.Now
 	}
+	started := now()
 	for attempt := 1; ; attempt++ {
 		var result T
 		var err error
@@ -109,7 +111,6 @@ func Retry[T any](ctx context.Context, policy RetryPolicy, fn func(context.Conte
 		}
 		if attempt == 1 { // not earlier: most calls do not fail
 			policy = policy.withDefaults()
-			failed = policy.Now()
 		}
 		delay, reason := policy.next(ctx, started, attempt, err)
 		if reason == nil {
@@ -119,7 +120,7 @@ func Retry[T any](ctx context.Context, policy RetryPolicy, fn func(context.Conte
 			reason = policy.Sleep(ctx, delay)
 		}
 		if reason != nil {
-			return result, &RetryError{attempt, policy.Now().Sub(failed), reason, err}
+			return result, &RetryError{attempt, now().Sub(started), reason, err}
 		}
 	}
 }
@@ -156,10 +157,10 @@ func (p RetryPolicy) withDefaults() RetryPolicy {
 
 // next returns the pause before another attempt, or why there will be none.
 func (p RetryPolicy) next(ctx context.Context, started time.Time, attempt int, err error) (time.Duration, error) {
-	var permanent retryPermanent
+	var permanent retryPermanentError
 	switch {
 	case ctx.Err() != nil:
-		return 0, context.Cause(ctx)
+		return 0, retryEnded(ctx)
 	case errors.As(err, &permanent), p.IsRetryable != nil && !p.IsRetryable(err):
 		return 0, ErrRetryPermanent
 	case attempt >= p.Attempts:
@@ -172,7 +173,7 @@ func (p RetryPolicy) next(ctx context.Context, started time.Time, attempt int, e
 		if wait > p.Cap {
 			return 0, ErrRetryDeadline // coming back early would only be rejected again
 		}
-		delay = wait + min(delay, p.Cap-wait)
+		delay = wait + min(delay, math.MaxInt64-wait) // random even at the cap: those told the same must not return together
 	}
 	now := p.Now()
 	if deadline, ok := ctx.Deadline(); ok && delay >= deadline.Sub(now) {
@@ -208,7 +209,10 @@ func retrySleep(ctx context.Context, delay time.Duration) error {
 	case <-timer.C:
 	case <-ctx.Done():
 	}
-	return context.Cause(ctx) // also if both were ready
+	if ctx.Err() != nil {
+		return retryEnded(ctx) // also if both were ready
+	}
+	return nil
 }
 
 // RetryBudget keeps retries to a share of the calls, so that they cannot
@@ -265,4 +269,12 @@ func ParseRetryAfter(value string, now time.Time) (time.Duration, bool) {
 		return 0, false
 	}
 	return max(0, min(date.Sub(now), longest)), true
+}
+
+// retryEnded returns why ctx is done: ctx.Err(), and its cause if that is another.
+func retryEnded(ctx context.Context) error {
+	if cause := context.Cause(ctx); !errors.Is(cause, ctx.Err()) {
+		return fmt.Errorf("%w: %w", ctx.Err(), cause)
+	}
+	return context.Cause(ctx)
 }

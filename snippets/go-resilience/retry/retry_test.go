@@ -122,8 +122,8 @@ func TestR04_DoneContextIsNoCall(t *testing.T) {
 		t.Error("fn was called")
 		return 0, nil
 	})
-	if err != cause {
-		t.Errorf("error = %v, want the cause", err)
+	if !errors.Is(err, cause) || !errors.Is(err, context.Canceled) {
+		t.Errorf("error = %v, want context.Canceled and the cause", err)
 	}
 }
 
@@ -199,8 +199,8 @@ func TestR08_RetryAfterIsHonoured(t *testing.T) {
 	}{
 		{"at least the hint", 500, shortestRand, []time.Duration{500}},
 		{"with jitter on top", 500, longestRand, []time.Duration{600}},
-		{"up to the cap", 950, longestRand, []time.Duration{1000}},
-		{"exactly the cap", 1000, longestRand, []time.Duration{1000}},
+		{"near the cap", 950, longestRand, []time.Duration{1050}},
+		{"exactly the cap, with jitter too", 1000, longestRand, []time.Duration{1100}},
 		{"none", 0, longestRand, []time.Duration{100}},
 		{"negative", -500, longestRand, []time.Duration{100}},
 		{"above the cap", 1001, shortestRand, nil},
@@ -409,8 +409,8 @@ func TestR15_ErrorAndMemory(t *testing.T) {
 			time.Sleep(10 * time.Second)
 			return 0, errRetryTest
 		})
-		if failed := wantRetryError(t, err, ErrRetryExhausted, 3); failed.Elapsed != 23*time.Second {
-			t.Errorf("elapsed %v, want two attempts and pauses of 1 and 2s", failed.Elapsed)
+		if failed := wantRetryError(t, err, ErrRetryExhausted, 3); failed.Elapsed != 33*time.Second {
+			t.Errorf("elapsed %v, want three attempts and pauses of 1 and 2s", failed.Elapsed)
 		}
 	})
 	p, _ := recordRetrySleeps(RetryPolicy{Attempts: 2})
@@ -562,5 +562,13 @@ func TestR20_DefaultsForNonsense(t *testing.T) {
 	_, _ = Retry(t.Context(), p, alwaysFail())
 	if want := []time.Duration{5 * time.Second, 5 * time.Second}; !slices.Equal(*pauses, want) {
 		t.Errorf("with a cap below the base: pauses %v, want %v", *pauses, want)
+	}
+}
+
+func TestR08_NoOverflowByAHint(t *testing.T) {
+	p, pauses := recordRetrySleeps(RetryPolicy{Base: math.MaxInt64, Cap: math.MaxInt64, Rand: longestRand})
+	_, _ = Retry(t.Context(), p, failTimes(1, retryAfterError(math.MaxInt64-1)))
+	if !slices.Equal(*pauses, []time.Duration{math.MaxInt64}) {
+		t.Errorf("pauses %v", *pauses)
 	}
 }

@@ -116,7 +116,11 @@ func guardServer(cfg ServerConfig, next http.Handler) http.Handler {
 			header.Set("Cache-Control", "no-store")
 			http.Error(w, "internal server error", http.StatusInternalServerError)
 		}()
-		next.ServeHTTP(rec, r)
+		var writer http.ResponseWriter = rec
+		if r.ProtoMajor == 1 {
+			writer = hijackableServerRecorder{rec}
+		}
+		next.ServeHTTP(writer, r)
 	})
 }
 
@@ -160,9 +164,16 @@ func (r *serverRecorder) Write(b []byte) (int, error) {
 }
 
 // ReadFrom keeps the fast path for files.
-func (r *serverRecorder) ReadFrom(src io.Reader) (int64, error) {
-	r.begun = true
-	return io.Copy(r.ResponseWriter, src)
+func (r *serverRecorder) ReadFrom(src io.Reader) (n int64, err error) {
+	returned := false
+	defer func() {
+		if n > 0 || !returned { // nothing is sent before the first byte; a panic may come after it
+			r.begun = true
+		}
+	}()
+	n, err = io.Copy(r.ResponseWriter, src)
+	returned = true
+	return n, err
 }
 
 func (r *serverRecorder) FlushError() error {
@@ -173,7 +184,11 @@ func (r *serverRecorder) FlushError() error {
 
 func (r *serverRecorder) Flush() { _ = r.FlushError() }
 
-func (r *serverRecorder) Hijack() (net.Conn, *bufio.ReadWriter, error) {
+// hijackableServerRecorder is for HTTP/1: over HTTP/2 nobody must be told that a
+// connection can be taken over.
+type hijackableServerRecorder struct{ *serverRecorder }
+
+func (r hijackableServerRecorder) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	conn, rw, err := http.NewResponseController(r.ResponseWriter).Hijack()
 	r.begun = r.begun || err == nil
 	return conn, rw, err

@@ -14,6 +14,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/iotest"
 	"testing/synctest"
 	"time"
 )
@@ -481,5 +482,20 @@ func TestHS14_TLSAndLog(t *testing.T) {
 	}
 	if err := dial(tls.VersionTLS11); err == nil {
 		t.Error("TLS 1.1 was accepted")
+	}
+}
+
+func TestHS10_CopyThatFailsAtOnceThenPanics(t *testing.T) {
+	server, err := NewServer(ServerConfig{Log: slog.New(slog.DiscardHandler)}, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		_, err := io.Copy(w, iotest.ErrReader(errors.New("upstream is gone")))
+		panic(err) // nothing has been sent: the client can still be told
+	}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := httptest.NewRecorder()
+	server.Handler.ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/", nil))
+	if w.Code != http.StatusInternalServerError {
+		t.Errorf("status %d, want 500", w.Code)
 	}
 }

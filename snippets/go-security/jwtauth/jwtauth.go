@@ -3,6 +3,7 @@
 package jwtauth
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"crypto"
@@ -49,14 +50,18 @@ func PrincipalFrom(ctx context.Context) (Principal, bool) {
 	return p, found
 }
 
-// AuthenticatorConfig says which tokens are good. All but the last three are required.
+// AuthenticatorConfig says which tokens are good. All but the last four are required.
 type AuthenticatorConfig struct {
 	Issuer     string   // exactly as in the tokens
 	Audience   string   // this service
 	Algorithms []string // of the provider: "RS256", "ES256", "EdDSA"; never one with a shared secret
-	// Keys finds the public key by its id, as KeySet.Key does.
-	Keys func(ctx context.Context, kid string) (crypto.PublicKey, error)
+	// Keys finds the public key for an id and an algorithm, as KeySet.Key does.
+	Keys func(ctx context.Context, kid, algorithm string) (crypto.PublicKey, error)
 
+	// RolePath names the members of the token that lead to the list of roles,
+	// such as realm_access and roles, or cognito:groups, or scope, which may be
+	// one text with spaces (default roles).
+	RolePath []string
 	Leeway   time.Duration                    // for clocks that differ, at most a minute (default 30*time.Second)
 	Now      func() time.Time                 // default time.Now
 	OnReject func(r *http.Request, err error) // to log and count; err holds no token
@@ -78,6 +83,9 @@ func NewAuthenticator(cfg AuthenticatorConfig) (*Authenticator, error) {
 			return nil, fmt.Errorf("authenticator: %q is no algorithm with a public key", algorithm)
 		}
 	}
+	if cfg.RolePath = slices.Clone(cfg.RolePath); len(cfg.RolePath) == 0 {
+		cfg.RolePath = []string{"roles"}
+	}
 	cfg.Leeway = cmp.Or(cfg.Leeway, 30*time.Second)
 	if cfg.Leeway < 0 || cfg.Leeway > time.Minute {
 		return nil, errors.New("authenticator: leeway is not between 0 and a minute")
@@ -95,9 +103,75 @@ func NewAuthenticator(cfg AuthenticatorConfig) (*Authenticator, error) {
 	)}, nil
 }
 
+// principalClaims are read by exact names: encoding/json alone would take a name
+// in any case, and the last of two (RFC 7519, section 4: names are case-sensitive).
 type principalClaims struct {
 	jwt.RegisteredClaims
-	Roles []string `json:"roles"`
+	rolePath []string
+	roles    []string
+}
+
+// UnmarshalJSON implements json.Unmarshaler. Its errors hold nothing of data.
+func (c *principalClaims) UnmarshalJSON(data []byte) error {
+	members, err := readMembers(data)
+	if err != nil {
+		return err
+	}
+	for name := range members {
+		for _, known := range []string{"iss", "sub", "aud", "exp", "nbf", "iat", "jti", c.rolePath[0]} {
+			if name != known && strings.EqualFold(name, known) {
+				return fmt.Errorf("a claim differs from %s by case alone", known)
+			}
+		}
+	}
+	if err := json.Unmarshal(data, &c.RegisteredClaims); err != nil {
+		return err
+	}
+	last := len(c.rolePath) - 1
+	for _, name := range c.rolePath[:last] {
+		if len(members[name]) == 0 || string(members[name]) == "null" {
+			return nil
+		}
+		if members, err = readMembers(members[name]); err != nil {
+			return err
+		}
+	}
+	value, name := members[c.rolePath[last]], c.rolePath[last]
+	if len(value) == 0 {
+		return nil
+	}
+	if value[0] == '"' && (name == "scope" || name == "scp") {
+		var scopes string
+		err := json.Unmarshal(value, &scopes)
+		c.roles = strings.Fields(scopes)
+		return err
+	}
+	return json.Unmarshal(value, &c.roles)
+}
+
+// readMembers reads a JSON object whose names must differ.
+func readMembers(data []byte) (map[string]json.RawMessage, error) {
+	decoder := json.NewDecoder(bytes.NewReader(data))
+	if token, err := decoder.Token(); err != nil || token != json.Delim('{') {
+		return nil, errors.New("not an object")
+	}
+	members := make(map[string]json.RawMessage)
+	for decoder.More() {
+		token, err := decoder.Token()
+		if err != nil {
+			return nil, err
+		}
+		name, _ := token.(string) // in an object it is one
+		if _, twice := members[name]; twice {
+			return nil, errors.New("a name is there twice")
+		}
+		var value json.RawMessage
+		if err := decoder.Decode(&value); err != nil {
+			return nil, err
+		}
+		members[name] = value
+	}
+	return members, nil
 }
 
 // Verify returns the principal of a good token.
@@ -105,13 +179,13 @@ func (a *Authenticator) Verify(ctx context.Context, token string) (Principal, er
 	if len(token) > 8<<10 {
 		return Principal{}, jwt.ErrTokenMalformed
 	}
-	var claims principalClaims
+	claims := principalClaims{rolePath: a.cfg.RolePath}
 	_, err := a.parser.ParseWithClaims(token, &claims, func(token *jwt.Token) (any, error) {
 		if token.Header["crit"] != nil { // extensions that must be understood, and are not
 			return nil, jwt.ErrTokenUnverifiable
 		}
 		kid, _ := token.Header["kid"].(string)
-		return a.cfg.Keys(ctx, kid)
+		return a.cfg.Keys(ctx, kid, token.Method.Alg())
 	})
 	if err == nil && claims.Subject == "" {
 		err = fmt.Errorf("%w: sub", jwt.ErrTokenRequiredClaimMissing)
@@ -119,7 +193,7 @@ func (a *Authenticator) Verify(ctx context.Context, token string) (Principal, er
 	if err != nil {
 		return Principal{}, err
 	}
-	return Principal{claims.Subject, claims.Roles}, nil
+	return Principal{claims.Subject, claims.roles}, nil
 }
 
 // Authenticate lets requests with a good bearer token through, with their
@@ -133,7 +207,7 @@ func (a *Authenticator) Authenticate(next http.Handler) http.Handler {
 			return
 		}
 		scheme, token, _ := strings.Cut(credentials[0], " ")
-		principal, err := Principal{}, error(jwt.ErrTokenMalformed)
+		principal, err := Principal{}, jwt.ErrTokenMalformed
 		if len(credentials) == 1 && strings.EqualFold(scheme, "Bearer") {
 			principal, err = a.Verify(r.Context(), strings.TrimLeft(token, " "))
 		}
@@ -173,10 +247,39 @@ func refuseToken(w http.ResponseWriter, status int, reason string) {
 	http.Error(w, strings.ToLower(http.StatusText(status)), status)
 }
 
+// SigningKey is a public key of the provider.
+type SigningKey struct {
+	ID        string
+	Algorithm string // the only one that the key is for; empty: any that fits it
+	Key       crypto.PublicKey
+}
+
+func (k SigningKey) fits(algorithm string) bool {
+	if k.Algorithm != "" && k.Algorithm != algorithm {
+		return false
+	}
+	switch key := k.Key.(type) {
+	case *rsa.PublicKey:
+		return strings.HasPrefix(algorithm, "RS") || strings.HasPrefix(algorithm, "PS")
+	case *ecdsa.PublicKey:
+		switch key.Curve {
+		case elliptic.P256():
+			return algorithm == "ES256"
+		case elliptic.P384():
+			return algorithm == "ES384"
+		case elliptic.P521():
+			return algorithm == "ES512"
+		}
+	case ed25519.PublicKey:
+		return algorithm == "EdDSA"
+	}
+	return false
+}
+
 // KeySetConfig configures a KeySet. All but Fetch have defaults.
 type KeySetConfig struct {
-	// Fetch gets all keys by id, as FetchJWKS does.
-	Fetch        func(context.Context) (map[string]crypto.PublicKey, error)
+	// Fetch gets all keys, as FetchJWKS does.
+	Fetch        func(context.Context) ([]SigningKey, error)
 	FetchTimeout time.Duration    // default 5*time.Second
 	MinInterval  time.Duration    // between fetches, whatever tokens ask for; a tenth after a failure (default 30*time.Second)
 	RefreshAfter time.Duration    // a withdrawn key is trusted as long (default 15*time.Minute)
@@ -190,7 +293,7 @@ type KeySet struct {
 	cfg KeySetConfig
 
 	mu        sync.Mutex
-	keys      map[string]crypto.PublicKey // replaced, never changed
+	keys      []SigningKey // replaced, never changed
 	fetchedAt time.Time
 	triedAt   time.Time
 	err       error // of the last fetch
@@ -212,31 +315,36 @@ func NewKeySet(cfg KeySetConfig) (*KeySet, error) {
 	return &KeySet{cfg: cfg, err: errors.New("not fetched yet")}, nil
 }
 
-// Key returns the key with that id. It waits for a fetch only if it has no key
+// Key returns the key with that id that fits the algorithm. It waits for a fetch only if it has no key
 // to give; one that is due is renewed in the background.
-func (s *KeySet) Key(ctx context.Context, kid string) (crypto.PublicKey, error) {
+func (s *KeySet) Key(ctx context.Context, kid, algorithm string) (crypto.PublicKey, error) {
 	if kid == "" {
 		return nil, ErrKeyUnknown
 	}
-	key, fetching, err := s.lookup(ctx, kid, s.cfg.Now())
+	key, fetching, err := s.lookup(ctx, kid, algorithm, s.cfg.Now())
 	if err == nil || fetching == nil {
 		return key, err
 	}
 	select {
 	case <-fetching:
 	case <-ctx.Done():
-		return nil, fmt.Errorf("%w: %w", ErrKeysUnavailable, context.Cause(ctx))
+		return nil, fmt.Errorf("%w: %w", ErrKeysUnavailable, keysEnded(ctx))
 	}
-	key, _, err = s.lookup(ctx, kid, s.cfg.Now())
+	key, _, err = s.lookup(ctx, kid, algorithm, s.cfg.Now())
 	return key, err
 }
 
 // lookup also returns what to wait for, if a fetch is under way or was due.
-func (s *KeySet) lookup(ctx context.Context, kid string, now time.Time) (crypto.PublicKey, <-chan struct{}, error) {
+func (s *KeySet) lookup(ctx context.Context, kid, algorithm string, now time.Time) (crypto.PublicKey, <-chan struct{}, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	age := now.Sub(s.fetchedAt)
-	key, found := s.keys[kid]
+	at := slices.IndexFunc(s.keys, func(k SigningKey) bool { return k.ID == kid && k.fits(algorithm) })
+	found := at >= 0
+	var key crypto.PublicKey
+	if found {
+		key = s.keys[at].Key
+	}
 	if found && age < s.cfg.RefreshAfter {
 		return key, nil, nil
 	}
@@ -260,7 +368,7 @@ func (s *KeySet) lookup(ctx context.Context, kid string, now time.Time) (crypto.
 func (s *KeySet) fetch(ctx context.Context, done chan struct{}) {
 	ctx, cancel := context.WithTimeout(ctx, s.cfg.FetchTimeout)
 	defer cancel()
-	var keys map[string]crypto.PublicKey
+	var keys []SigningKey
 	err := errors.New("fetch did not return") // stands for runtime.Goexit
 	defer func() {
 		if p := recover(); p != nil {
@@ -282,9 +390,10 @@ func (s *KeySet) fetch(ctx context.Context, done chan struct{}) {
 }
 
 // FetchJWKS fetches a JSON Web Key Set (RFC 7517). Keys that cannot verify a
-// signature here are left out: encryption keys, weak or malformed ones.
-func FetchJWKS(client *http.Client, url string) func(context.Context) (map[string]crypto.PublicKey, error) {
-	return func(ctx context.Context) (map[string]crypto.PublicKey, error) {
+// signature here are left out, each for itself: encryption keys, weak or
+// malformed ones, types of tomorrow.
+func FetchJWKS(client *http.Client, url string) func(context.Context) ([]SigningKey, error) {
+	return func(ctx context.Context) ([]SigningKey, error) {
 		req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
 		if err != nil {
 			return nil, err
@@ -293,28 +402,49 @@ func FetchJWKS(client *http.Client, url string) func(context.Context) (map[strin
 		if err != nil {
 			return nil, err
 		}
-		defer resp.Body.Close()
+		defer func() { _ = resp.Body.Close() }() // nothing is lost: it has been read
 		if resp.StatusCode != http.StatusOK {
 			return nil, fmt.Errorf("key set answered %s", resp.Status)
 		}
-		var set struct{ Keys []jwk }
+		var set struct{ Keys []json.RawMessage }
 		if err := json.NewDecoder(io.LimitReader(resp.Body, 1<<20)).Decode(&set); err != nil {
 			return nil, fmt.Errorf("decode key set: %w", err)
 		}
-		keys := make(map[string]crypto.PublicKey)
-		for _, k := range set.Keys {
-			if key, err := k.publicKey(); err == nil && k.Kid != "" && (k.Use == "" || k.Use == "sig") {
-				keys[k.Kid] = key
+		var keys []SigningKey
+		for _, text := range set.Keys {
+			var k jwk
+			if err := json.Unmarshal(text, &k); err != nil || k.Kid == "" || !k.verifies() {
+				continue
+			}
+			if key, err := k.publicKey(); err == nil {
+				keys = append(keys, SigningKey{k.Kid, k.Alg, key})
 			}
 		}
 		return keys, nil
 	}
 }
 
-type jwk struct{ Kty, Kid, Use, Crv, N, E, X, Y string }
+// keysEnded returns why ctx is done: ctx.Err(), and its cause if that is another.
+func keysEnded(ctx context.Context) error {
+	if cause := context.Cause(ctx); !errors.Is(cause, ctx.Err()) {
+		return fmt.Errorf("%w: %w", ctx.Err(), cause)
+	}
+	return context.Cause(ctx)
+}
+
+type jwk struct {
+	Kty, Kid, Use, Alg, Crv, N, E, X, Y string
+	Ops                                 []string `json:"key_ops"`
+}
+
+func (k jwk) verifies() bool {
+	return (k.Use == "" || k.Use == "sig") && (len(k.Ops) == 0 || slices.Contains(k.Ops, "verify"))
+}
 
 func (k jwk) publicKey() (crypto.PublicKey, error) {
-	decode := base64.RawURLEncoding.DecodeString
+	decode := func(text string) ([]byte, error) { // some providers pad
+		return base64.RawURLEncoding.DecodeString(strings.TrimRight(text, "="))
+	}
 	n, errN := decode(k.N)
 	e, errE := decode(k.E)
 	x, errX := decode(k.X)

@@ -9,6 +9,7 @@ import (
 	"crypto/rand"
 	"crypto/rsa"
 	"crypto/x509"
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"net/http"
@@ -41,6 +42,9 @@ import (
 //	JW-17 a caller who leaves gets the cause and does not end the fetch of the others
 //	JW-18 a fetch that panics, exits or hangs is a failure, and the next one can succeed
 //	JW-19 an empty key set does not replace a good one
+//	JW-21 keys of one id are told apart by type and algorithm
+//	JW-22 claims count under their exact names only: one that differs by case, or is there twice, is refused
+//	JW-23 roles are found along RolePath; scope may be one text
 //	JW-20 JWKS: RSA, EC and Ed25519 keys verify tokens; weak, malformed, symmetric, encryption keys are left out; size and status checked
 
 const (
@@ -97,7 +101,7 @@ func newAuthTest(t testing.TB) *authTest {
 	var err error
 	a.Authenticator, err = NewAuthenticator(AuthenticatorConfig{
 		Issuer: issuer, Audience: audience, Algorithms: []string{"RS256"},
-		Keys: func(_ context.Context, kid string) (crypto.PublicKey, error) {
+		Keys: func(_ context.Context, kid, _ string) (crypto.PublicKey, error) {
 			a.asked++
 			if a.keysErr == nil && kid != "k1" {
 				return nil, ErrKeyUnknown
@@ -389,6 +393,82 @@ func BenchmarkVerify(b *testing.B) {
 	for b.Loop() {
 		if _, err := a.Verify(b.Context(), token); err != nil {
 			b.Fatal(err)
+		}
+	}
+}
+
+// signText signs claims as they are written.
+func signText(t *testing.T, claims string) string {
+	t.Helper()
+	signed := base64.RawURLEncoding.EncodeToString([]byte(`{"alg":"RS256","kid":"k1"}`)) + "." + base64.RawURLEncoding.EncodeToString([]byte(claims))
+	signature, err := jwt.SigningMethodRS256.Sign(signed, testKey)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return signed + "." + base64.RawURLEncoding.EncodeToString(signature)
+}
+
+func TestJW22_ExactNames(t *testing.T) {
+	a := newAuthTest(t)
+	const rest = `"iss":"https://login.example.com","exp":1800000060,`
+	for name, claims := range map[string]string{
+		"Roles after roles":     `"aud":"orders","sub":"ann","roles":["viewer"],"Roles":["admin"]`,
+		"long s":                `"aud":"orders","sub":"ann","roles":["viewer"],"role\u017f":["admin"]`,
+		"ROLES alone":           `"aud":"orders","sub":"ann","ROLES":["admin"]`,
+		"AUD after another aud": `"aud":"billing","sub":"ann","AUD":"orders"`,
+		"Sub after sub":         `"aud":"orders","sub":"ann","Sub":"victim"`,
+		"sub twice":             `"aud":"orders","sub":"ann","sub":"victim"`,
+		"roles twice":           `"aud":"orders","sub":"ann","roles":["viewer"],"roles":["admin"]`,
+		"escaped and twice":     `"aud":"orders","sub":"ann","s\u0075b":"victim"`,
+		"EXP":                   `"aud":"orders","sub":"ann","EXP":9999999999`,
+	} {
+		principal, err := a.Verify(t.Context(), signText(t, "{"+rest+claims+"}"))
+		if !errors.Is(err, jwt.ErrTokenMalformed) || strings.Contains(err.Error(), "victim") {
+			t.Errorf("%s: %+v, %v", name, principal, err)
+		}
+	}
+	if _, err := a.Verify(t.Context(), signText(t, "{"+rest+`"aud":"orders","sub":"ann","Name":"Ann","name":"ann"}`)); err != nil {
+		t.Errorf("names that mean nothing here: %v", err)
+	}
+	for _, claims := range []string{"null", "[]", `"text"`, "{}"} {
+		if _, err := a.Verify(t.Context(), signText(t, claims)); err == nil {
+			t.Errorf("claims %s are good", claims)
+		}
+	}
+}
+
+func TestJW23_RolePath(t *testing.T) {
+	for _, tt := range []struct {
+		path   []string
+		claims string
+		want   bool
+		err    error
+	}{
+		{nil, `"roles":["admin"]`, true, nil},
+		{[]string{"realm_access", "roles"}, `"realm_access":{"roles":["admin"]}`, true, nil},
+		{[]string{"realm_access", "roles"}, `"roles":["admin"]`, false, nil},
+		{[]string{"realm_access", "roles"}, `"realm_access":null`, false, nil},
+		{[]string{"realm_access", "roles"}, `"realm_access":["admin"]`, false, jwt.ErrTokenMalformed},
+		{[]string{"realm_access", "roles"}, `"realm_access":{"roles":[],"roles":["admin"]}`, false, jwt.ErrTokenMalformed},
+		{[]string{"realm_access", "roles"}, `"realm_access":{"Roles":["admin"]}`, false, nil},
+		{[]string{"cognito:groups"}, `"cognito:groups":["admin"]`, true, nil},
+		{[]string{"https://example.com/roles"}, `"https://example.com/roles":["admin"]`, true, nil},
+		{[]string{"scope"}, `"scope":"read admin"`, true, nil},
+		{[]string{"scope"}, `"scope":"administrator"`, false, nil},
+		{[]string{"scp"}, `"scp":["read","admin"]`, true, nil},
+		{nil, `"roles":"admin"`, false, jwt.ErrTokenMalformed},
+		{nil, `"roles":null`, false, nil},
+	} {
+		a := newAuthTest(t)
+		cfg := a.cfg
+		cfg.RolePath = tt.path
+		var err error
+		if a.Authenticator, err = NewAuthenticator(cfg); err != nil {
+			t.Fatal(err)
+		}
+		principal, err := a.Verify(t.Context(), signText(t, `{"iss":"https://login.example.com","exp":1800000060,"aud":"orders","sub":"ann",`+tt.claims+"}"))
+		if !errors.Is(err, tt.err) || principal.HasRole("admin") != tt.want {
+			t.Errorf("%q in %s: admin %v, %v", tt.path, tt.claims, principal.HasRole("admin"), err)
 		}
 	}
 }

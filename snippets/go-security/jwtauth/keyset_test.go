@@ -2,7 +2,6 @@ package jwtauth
 
 import (
 	"context"
-	"crypto"
 	"crypto/ecdsa"
 	"crypto/ed25519"
 	"crypto/elliptic"
@@ -42,7 +41,7 @@ func (p *provider) set(err error, kids ...string) {
 	p.kids, p.err = kids, err
 }
 
-func (p *provider) fetch(ctx context.Context) (map[string]crypto.PublicKey, error) {
+func (p *provider) fetch(ctx context.Context) ([]SigningKey, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.fetches++
@@ -51,14 +50,14 @@ func (p *provider) fetch(ctx context.Context) (map[string]crypto.PublicKey, erro
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	}
-	keys := make(map[string]crypto.PublicKey)
+	var keys []SigningKey
 	for _, kid := range p.kids {
-		keys[kid] = "key of " + kid
+		keys = append(keys, SigningKey{ID: kid, Key: ed25519.PublicKey("key of " + kid)})
 	}
 	return keys, p.err
 }
 
-func newKeys(t *testing.T, fetch func(context.Context) (map[string]crypto.PublicKey, error)) *KeySet {
+func newKeys(t *testing.T, fetch func(context.Context) ([]SigningKey, error)) *KeySet {
 	t.Helper()
 	keys, err := NewKeySet(KeySetConfig{Fetch: fetch})
 	if err != nil {
@@ -69,8 +68,8 @@ func newKeys(t *testing.T, fetch func(context.Context) (map[string]crypto.Public
 
 func wantKey(t *testing.T, keys *KeySet, kid string, want error) {
 	t.Helper()
-	key, err := keys.Key(t.Context(), kid)
-	if !errors.Is(err, want) || want == nil && key != crypto.PublicKey("key of "+kid) || want != nil && key != nil {
+	key, err := keys.Key(t.Context(), kid, "EdDSA")
+	if got, _ := key.(ed25519.PublicKey); !errors.Is(err, want) || want == nil && string(got) != "key of "+kid || want != nil && key != nil {
 		t.Errorf("key %q = %v, %v, want %v", kid, key, err, want)
 	}
 }
@@ -94,7 +93,7 @@ func TestJW13_SingleFlight(t *testing.T) {
 		all.Wait()
 		wantFetches(t, p, 1)
 		ctx := t.Context()
-		if allocs := testing.AllocsPerRun(100, func() { _, _ = keys.Key(ctx, "k1") }); allocs != 0 {
+		if allocs := testing.AllocsPerRun(100, func() { _, _ = keys.Key(ctx, "k1", "EdDSA") }); allocs != 0 {
 			t.Errorf("%v allocations for a known key", allocs)
 		}
 	})
@@ -180,13 +179,13 @@ func TestJW17_CallerLeaves(t *testing.T) {
 		gone := errors.New("client closed the connection")
 		ctx, cancel := context.WithCancelCause(t.Context())
 		first := make(chan error, 1)
-		go func() { _, err := keys.Key(ctx, "k1"); first <- err }()
+		go func() { _, err := keys.Key(ctx, "k1", "EdDSA"); first <- err }()
 		synctest.Wait()
 		second := make(chan error, 1)
-		go func() { _, err := keys.Key(t.Context(), "k1"); second <- err }()
+		go func() { _, err := keys.Key(t.Context(), "k1", "EdDSA"); second <- err }()
 		synctest.Wait()
 		cancel(gone)
-		if err := <-first; !errors.Is(err, gone) {
+		if err := <-first; !errors.Is(err, gone) || !errors.Is(err, context.Canceled) {
 			t.Errorf("first: %v", err)
 		}
 		if err := <-second; err != nil {
@@ -199,14 +198,14 @@ func TestJW17_CallerLeaves(t *testing.T) {
 func TestJW18_BadFetch(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := &provider{kids: []string{"k1"}}
-		behaviour := []func(context.Context) (map[string]crypto.PublicKey, error){
-			func(context.Context) (map[string]crypto.PublicKey, error) { panic("nil client") },
-			func(context.Context) (map[string]crypto.PublicKey, error) { runtime.Goexit(); return nil, nil },
-			func(ctx context.Context) (map[string]crypto.PublicKey, error) { <-ctx.Done(); return nil, ctx.Err() },
+		behaviour := []func(context.Context) ([]SigningKey, error){
+			func(context.Context) ([]SigningKey, error) { panic("nil client") },
+			func(context.Context) ([]SigningKey, error) { runtime.Goexit(); return nil, nil },
+			func(ctx context.Context) ([]SigningKey, error) { <-ctx.Done(); return nil, ctx.Err() },
 			p.fetch,
 		}
 		next := 0
-		keys := newKeys(t, func(ctx context.Context) (map[string]crypto.PublicKey, error) {
+		keys := newKeys(t, func(ctx context.Context) ([]SigningKey, error) {
 			next++
 			return behaviour[next-1](ctx)
 		})
@@ -282,6 +281,9 @@ func TestJW20_JWKS(t *testing.T) {
 		changed(ecJWK(t, "off-curve", &p256.PublicKey), "y", encode(make([]byte, 32))), changed(ecJWK(t, "other-curve", &p256.PublicKey), "crv", "P-384"),
 		changed(ecJWK(t, "no-curve", &p256.PublicKey), "crv", "secp256k1"), map[string]any{"kty": "oct", "kid": "shared", "k": "c2VjcmV0"},
 		map[string]any{"kty": "OKP", "crv": "Ed25519", "kid": "short", "x": "AAAA"}, map[string]any{"kty": "new-kind", "kid": "new"},
+		changed(good, "kid", 5), changed(changed(good, "kid", "odd"), "use", []string{"sig"}), "no key at all", nil,
+		changed(changed(good, "kid", "ops"), "key_ops", []string{"encrypt"}),
+		changed(changed(good, "kid", "padded"), "n", base64.URLEncoding.EncodeToString(testKey.N.Bytes())),
 	}}
 	status, padding := http.StatusOK, ""
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
@@ -300,7 +302,11 @@ func TestJW20_JWKS(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got, want := slices.Sorted(maps.Keys(keys)), []string{"ed", "p256", "p521", "rsa"}; !slices.Equal(got, want) {
+	var got []string
+	for _, key := range keys {
+		got = append(got, key.ID)
+	}
+	if want := []string{"rsa", "p256", "p521", "ed", "padded"}; !slices.Equal(got, want) {
 		t.Errorf("keys %q, want %q", got, want)
 	}
 	set, err := NewKeySet(KeySetConfig{Fetch: fetch})
@@ -334,5 +340,39 @@ func TestJW20_JWKS(t *testing.T) {
 	status, padding = http.StatusOK, strings.Repeat(" ", 1<<20)
 	if _, err := fetch(t.Context()); err == nil {
 		t.Error("a document of any size is read")
+	}
+}
+
+func TestJW21_KeysOfOneID(t *testing.T) {
+	p256 := newECKey(t, elliptic.P256())
+	other, err := rsa.GenerateKey(rand.Reader, 2048)
+	if err != nil {
+		t.Fatal(err)
+	}
+	set, err := NewKeySet(KeySetConfig{Fetch: func(context.Context) ([]SigningKey, error) {
+		return []SigningKey{{"1", "RS512", &other.PublicKey}, {"1", "RS256", &testKey.PublicKey}, {"1", "", &p256.PublicKey}}, nil
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	a, err := NewAuthenticator(AuthenticatorConfig{Issuer: issuer, Audience: audience, Algorithms: []string{"RS256", "RS512", "ES256", "PS256"}, Keys: set.Key})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, tt := range []struct {
+		method jwt.SigningMethod
+		key    any
+		want   error
+	}{
+		{jwt.SigningMethodRS256, testKey, nil},
+		{jwt.SigningMethodRS512, other, nil},
+		{jwt.SigningMethodES256, p256, nil},
+		{jwt.SigningMethodRS256, other, jwt.ErrTokenSignatureInvalid}, // that key is for RS512 alone
+		{jwt.SigningMethodPS256, testKey, ErrKeyUnknown},
+	} {
+		token := sign(t, tt.method, tt.key, map[string]any{"kid": "1"}, goodClaims(time.Now()))
+		if _, err := a.Verify(t.Context(), token); !errors.Is(err, tt.want) {
+			t.Errorf("%s: %v, want %v", tt.method.Alg(), err, tt.want)
+		}
 	}
 }
