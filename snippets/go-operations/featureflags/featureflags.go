@@ -101,6 +101,9 @@ func (f *Flag[T]) update(rule FlagRule, found bool) error {
 		return errors.New("more than one value")
 	}
 	for _, subject := range rule.Subjects {
+		if subject == "" { // every caller without a name would be in
+			return errors.New("an empty subject is listed")
+		}
 		next.subjects[subject] = struct{}{}
 	}
 	f.rule.Store(next)

@@ -25,6 +25,7 @@ import (
 //	FF-12 asking does not allocate
 //	FF-13 asking while rules change gives one of the two values, never a mixture
 //	FF-14 an empty or taken name is an error
+//	FF-15 a rule that lists the empty subject is invalid
 
 func newFlag[T any](t testing.TB, fallback T) (*FlagSet, *Flag[T]) {
 	t.Helper()
@@ -249,5 +250,16 @@ func BenchmarkFlag(b *testing.B) {
 	b.ReportAllocs()
 	for b.Loop() {
 		flag.For("user-0000001")
+	}
+}
+
+func TestFF15_EmptySubject(t *testing.T) {
+	set, flag := newFlag(t, false)
+	rule := FlagRule{Value: json.RawMessage("true"), Subjects: []string{"ann", ""}}
+	if err := set.Update(map[string]FlagRule{"new-checkout": rule}); err == nil {
+		t.Error("no error")
+	}
+	if flag.For("") {
+		t.Error("on for all callers without a name")
 	}
 }
