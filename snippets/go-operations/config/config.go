@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"log/slog"
 	"net"
 	"net/url"
@@ -167,6 +168,10 @@ func readConfigSecret(r *configReader, key, want string, valid func(string) bool
 	if path != "" {
 		var err error
 		if text, err = readConfigFile(path); err != nil {
+			var withPath *fs.PathError
+			if errors.As(err, &withPath) {
+				err = withPath.Err // the path may be the secret, set under the wrong name
+			}
 			r.fail(key+"_FILE", err)
 			return Secret{}
 		}
@@ -189,7 +194,7 @@ func readConfigFile(path string) (string, error) {
 	defer file.Close()
 	text, err := io.ReadAll(io.LimitReader(file, limit+1))
 	if err == nil && len(text) > limit {
-		err = fmt.Errorf("%s is larger than %d bytes", path, limit)
+		err = fmt.Errorf("file is larger than %d bytes", limit)
 	}
 	return strings.TrimRight(string(text), "\r\n"), err
 }

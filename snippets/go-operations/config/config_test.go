@@ -29,6 +29,7 @@ import (
 //	CF-10 no error quotes a secret, however malformed
 //	CF-11 a secret comes from a file too: trailing newline cut, bounded, not together with the variable
 //	CF-12 a Config holds no reference, so copies share nothing
+//	CF-13 a secret set in place of the path of its file is not quoted
 
 const (
 	password = "hunter2-correct-horse"
@@ -287,4 +288,19 @@ func FuzzLoadConfig(f *testing.F) {
 			t.Errorf("%+v, %v", cfg, err)
 		}
 	})
+}
+
+func TestCF13_SecretAsPath(t *testing.T) {
+	for _, path := range []string{"postgres://u:hunter2@db/app", "hunter2\x00", strings.Repeat("hunter2", 1000)} {
+		r := newConfigReader([]string{configPrefix + "DATABASE_URL_FILE=" + path})
+		readConfigSecret(r, "DATABASE_URL", "a URL", func(string) bool { return true })
+		err := r.err()
+		var failed *ConfigError
+		if !errors.As(err, &failed) || !strings.HasSuffix(failed.Key, "DATABASE_URL_FILE") {
+			t.Errorf("the error does not name the variable: %T", err)
+		}
+		if err == nil || strings.Contains(err.Error(), "hunter2") {
+			t.Error("no error, or one that shows the secret")
+		}
+	}
 }
