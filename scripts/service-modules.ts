@@ -7,7 +7,7 @@ import { CODE_COMPONENTS, MODULES_FILE, mergeCombinations } from '../src/core/sc
 import { readServiceAssets } from './assets.mjs';
 import { mustRun } from './lib/process.ts';
 import { cache, root } from './lib/project.ts';
-import { writeFresh } from './lib/scaffolded.ts';
+import { writeFresh } from './lib/writeFresh.ts';
 
 const { [MODULES_FILE]: _, ...service } = readServiceAssets(root);
 const folder = path.join(cache, 'runs/service-modules');

@@ -7,7 +7,7 @@ import { cpSync, existsSync, rmSync } from 'node:fs';
 import path from 'node:path';
 import { mustRun, npm, run, stopAll, which } from './lib/process.ts';
 import { cache, root, vsix } from './lib/project.ts';
-import { buildTerminal, install, installExtension, newest, startServer } from './lib/vscode-server.ts';
+import { buildTerminal, install, installExtension, newest, startServer, terminalWorks } from './lib/vscode-server.ts';
 
 const home = path.join(cache, 'try');
 const workspace = path.join(home, 'orders');
@@ -21,7 +21,7 @@ const settings = {
 };
 
 const nextStep =
-  'open chat (Ctrl+Alt+I) and type: @go-architect /design an order service that survives a payment outage';
+  'type in chat (on the right; Ctrl+Alt+I where it is closed): @go-architect /design an order service that survives a payment outage';
 
 async function main(): Promise<void> {
   const inOwnCode = process.argv.includes('--code');
@@ -40,7 +40,7 @@ async function main(): Promise<void> {
     return;
   }
   await install(newest, say);
-  await tryToBuildTerminal();
+  await prepareTerminal();
   say('installing the extension');
   rmSync(data, { recursive: true, force: true });
   await installExtension(newest, data, vsix);
@@ -59,13 +59,17 @@ async function main(): Promise<void> {
   throw new Error(`VS Code's server has ended by itself.\n${server.log()}`);
 }
 
-/** The integrated terminal is a convenience: without a compiler everything else works. */
-async function tryToBuildTerminal(): Promise<void> {
+/** The integrated terminal is a convenience: without it everything else works. */
+async function prepareTerminal(): Promise<void> {
+  if (await terminalWorks(newest)) {
+    return;
+  }
   say('building the integrated terminal, once');
-  try {
-    await buildTerminal(newest);
-  } catch {
-    say('the integrated terminal could not be built (it needs make, a C++ compiler and Python); the rest works');
+  await buildTerminal(newest).catch(() => undefined);
+  if (!(await terminalWorks(newest))) {
+    say(
+      'the integrated terminal does not work here (building it needs make, a C++ compiler and Python); the rest does',
+    );
   }
 }
 

@@ -39,3 +39,6 @@ export function tool(name: string): string {
   }
   return file;
 }
+
+/** The entry of the Node extension host, and of the one in a web worker. */
+export const entryPoints = ['src/node.ts', 'src/web.ts'] as const;

@@ -5,7 +5,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { mkdir, rename, rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
-import { mustRun, npm, start, stop } from './process.ts';
+import { mustRun, npm, run, start, stop } from './process.ts';
 import { cache } from './project.ts';
 
 const windows = process.platform === 'win32';
@@ -67,13 +67,16 @@ export async function install(version: string, report: (line: string) => void): 
   await rename(partial, home);
 }
 
+/** Whether the integrated terminal works: its native part comes built for most kinds of machines. */
+export async function terminalWorks(version: string): Promise<boolean> {
+  const program = "require('node-pty').spawn(process.execPath, ['-v'], {}).onExit(() => process.exit(0));";
+  const { code } = await run(nodeFor(version), ['-e', program], { cwd: codeIn(homeOf(version)) });
+  return code === 0;
+}
+
 /** Builds the native part of the integrated terminal; needs a C++ compiler. */
 export async function buildTerminal(version: string): Promise<void> {
-  const marker = path.join(homeOf(version), 'terminal-built');
-  if (!existsSync(marker)) {
-    await npm(['rebuild', '@vscode/spdlog', 'node-pty'], { cwd: codeIn(homeOf(version)) });
-    await writeFile(marker, '');
-  }
+  await npm(['rebuild', 'node-pty'], { cwd: codeIn(homeOf(version)) });
 }
 
 /** Installs a packaged extension into a server's data folder. */

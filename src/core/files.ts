@@ -17,6 +17,15 @@ export class LeftBehindError extends Error {
   }
 }
 
+/** A file is larger than the reader takes; the message is a sentence for the user. */
+export class FileTooLargeError extends Error {
+  override readonly name = 'FileTooLargeError';
+
+  constructor(path: string, most: number) {
+    super(`${path} is larger than ${most / 1_000_000} MB, so it was not read.`);
+  }
+}
+
 /** How many operations on files are under way at once, where their order does not matter. */
 export const CONCURRENCY = 8;
 
@@ -27,8 +36,12 @@ export const CONCURRENCY = 8;
 export interface Files {
   /** What stands at the path, or undefined if nothing does. "" is the folder itself. */
   kind(path: string): Promise<FileKind | undefined>;
-  /** Text of a file, or undefined if there is no such file. */
-  read(path: string): Promise<string | undefined>;
+  /**
+   * Text of a file, or undefined if there is no such file.
+   * @param most the largest size that is taken, in bytes.
+   * @throws FileTooLargeError if the file is larger.
+   */
+  read(path: string, most?: number): Promise<string | undefined>;
   /**
    * Creates a file; never changes one that exists. A fault leaves nothing behind.
    * @throws FileExistsError if anything stands at the path.

@@ -1,5 +1,5 @@
 import * as vscode from 'vscode';
-import { FileExistsError, type FileKind, type Files, LeftBehindError } from '../core/files.ts';
+import { FileExistsError, type FileKind, type Files, FileTooLargeError, LeftBehindError } from '../core/files.ts';
 
 /** Creates files and folders on a local disk, as `Files` says. */
 export interface LocalDisk {
@@ -38,7 +38,13 @@ export class FolderFiles implements Files {
     return stat.type & vscode.FileType.File ? 'file' : 'other';
   }
 
-  async read(path: string): Promise<string | undefined> {
+  async read(path: string, most?: number): Promise<string | undefined> {
+    if (most !== undefined) {
+      const stat = await orUndefined(vscode.workspace.fs.stat(this.#uri(path)));
+      if (stat && stat.size > most) {
+        throw new FileTooLargeError(path, most);
+      }
+    }
     const bytes = await orUndefined(vscode.workspace.fs.readFile(this.#uri(path)));
     return bytes && DECODER.decode(bytes);
   }

@@ -1,6 +1,6 @@
 import * as vscode from 'vscode';
 import type { Pattern } from '../core/catalogue/catalogue.ts';
-import { parseGoMod } from '../core/workspace/goModule.ts';
+import { parseGoMod } from '../core/go/goMod.ts';
 
 /** Offers to add the libraries of a pattern that the module of a file does not require yet. */
 export async function offerLibraries(pattern: Pattern, file: vscode.Uri): Promise<void> {

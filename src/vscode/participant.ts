@@ -6,7 +6,7 @@ import { followUpsFor } from '../core/chat/followUps.ts';
 import { helpText } from '../core/chat/help.ts';
 import { composePrompt, type Message } from '../core/chat/prompt.ts';
 import { catalogueAttachments, fullInstructions, requestText } from '../core/chat/requestParts.ts';
-import { describeWorkspace, type WorkspaceFacts } from '../core/workspace/goModule.ts';
+import { describeWorkspace, type WorkspaceFacts } from '../core/workspace/facts.ts';
 import type { ExtensionAssets, Knowledge } from './assets.ts';
 import { CATALOGUE_VENDOR } from './catalogueModel.ts';
 import { historyOf } from './history.ts';

@@ -1,12 +1,12 @@
 import * as vscode from 'vscode';
 import { foldersAbove } from '../core/files.ts';
+import { type GoModGap, goModGap } from '../core/go/goMod.ts';
 import { journalEntry } from '../core/scaffold/journal.ts';
 import { decodeOptions, encodeOptions } from '../core/scaffold/options.ts';
 import { type Plan, PlanError, planScaffold } from '../core/scaffold/plan.ts';
 import { renderService } from '../core/scaffold/render.ts';
 import { nextCommand, type Outcome, outcomeText } from '../core/scaffold/report.ts';
 import { WriteError, type WriteResult, writePlan } from '../core/scaffold/write.ts';
-import { type GoModGap, goModGap } from '../core/workspace/goModule.ts';
 import type { ExtensionAssets } from './assets.ts';
 import { cancellableIfSlow } from './cancellable.ts';
 import { FolderFiles, type Platform } from './folderFiles.ts';

@@ -35,7 +35,8 @@ export async function showScaffold(
   );
   const root = roots[place?.root ?? 0];
   const files = root && new FolderFiles(root.uri, {});
-  const module = files && (await existingModule(files, place?.path ?? ''));
+  const found = files && (await existingModule(files, place?.path ?? ''));
+  const module = found?.ok ? found.value : undefined;
   const suggested = files ? await suggestModulePath(files, place?.path ?? '', root.name) : 'example.com/service';
 
   const open = new Set<Open>(

@@ -1,5 +1,7 @@
 import * as vscode from 'vscode';
-import { modulePathProblem } from '../core/scaffold/modulePath.ts';
+import type { GoMod } from '../core/go/goMod.ts';
+import { modulePathProblem } from '../core/go/modulePath.ts';
+import { folderPathProblem } from '../core/scaffold/folder.ts';
 import {
   COMPONENT_DESCRIPTIONS,
   COMPONENTS,
@@ -8,8 +10,7 @@ import {
   type ScaffoldOptions,
 } from '../core/scaffold/options.ts';
 import { PlanError } from '../core/scaffold/plan.ts';
-import { existingModule, fitToModule, folderPathProblem, suggestModulePath } from '../core/scaffold/suggest.ts';
-import type { GoMod } from '../core/workspace/goModule.ts';
+import { existingModule, fitToModule, suggestModulePath } from '../core/scaffold/suggest.ts';
 import { FolderFiles, type Platform } from './folderFiles.ts';
 import { folderName } from './folderName.ts';
 import { BACK, inputText, pickItem, pickItems } from './quickInput.ts';
@@ -81,8 +82,12 @@ export async function askScaffold(
       refuseReadOnly(targetUri(target));
       const base = new FolderFiles(target.base, platform);
       // A folder that is a module already keeps its path: its go.mod is never changed.
-      module = await existingModule(base, target.path);
-      if (module && modulePathProblem(module.path) === undefined) {
+      const found = await existingModule(base, target.path);
+      if (!found.ok) {
+        throw new PlanError(found.problem);
+      }
+      module = found.value;
+      if (module) {
         return 'skipped';
       }
       if (decided && !isProposed && modulePathProblem(modulePath) === undefined) {

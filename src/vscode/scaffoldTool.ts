@@ -1,9 +1,10 @@
 import * as vscode from 'vscode';
-import { modulePathProblem } from '../core/scaffold/modulePath.ts';
+import { modulePathProblem } from '../core/go/modulePath.ts';
+import { folderPathProblem } from '../core/scaffold/folder.ts';
 import { decodeOptions } from '../core/scaffold/options.ts';
 import { chooseRoot } from '../core/scaffold/place.ts';
 import { gapText, topLevelList } from '../core/scaffold/report.ts';
-import { existingModule, fitToModule, folderPathProblem } from '../core/scaffold/suggest.ts';
+import { existingModule, fitToModule } from '../core/scaffold/suggest.ts';
 import { count } from '../core/words.ts';
 import { stoppedBy } from './cancellable.ts';
 import { FolderFiles, type Platform } from './folderFiles.ts';
@@ -95,5 +96,7 @@ async function answersOf(input: Input, platform: Platform): Promise<ScaffoldAnsw
     return `Nothing can be written to ${root.name}: its file system is read-only.`;
   }
   const module = await existingModule(new FolderFiles(root.uri, platform), folder);
-  return { target: { base: root.uri, baseName: root.name, path: folder }, options: fitToModule(options, module) };
+  return module.ok
+    ? { target: { base: root.uri, baseName: root.name, path: folder }, options: fitToModule(options, module.value) }
+    : module.problem;
 }

@@ -1,5 +1,5 @@
 import * as vscode from 'vscode';
-import { type WorkspaceFacts, workspaceFacts } from '../core/workspace/goModule.ts';
+import { type WorkspaceFacts, workspaceFacts } from '../core/workspace/facts.ts';
 
 const EXCLUDE = '{**/vendor/**,**/testdata/**,**/node_modules/**,**/.git/**}';
 const MAX_MODULES = 50;

@@ -10,5 +10,15 @@ export async function refuseInRestrictedMode(workbench: Workbench): Promise<void
   await workbench.runCommand('Go Architect: Scaffold Service');
   await page.locator('.notifications-toasts', { hasText: 'Restricted Mode, so Go Architect writes nothing' }).waitFor();
   await workbench.screenshot('refused');
+  await page.keyboard.press('Escape');
+  await page.locator('.notifications-toasts', { hasText: 'Restricted Mode' }).waitFor({ state: 'hidden' });
+
+  await workbench.runCommand('Go Architect: Insert Pattern');
+  await page.locator('.quick-input-widget:visible input[placeholder*="Which pattern?"]').waitFor();
+  await workbench.quickInput.fill('Bulkhead');
+  await workbench.quickPickItem('Bulkhead').click();
+  await workbench.quickPickItem('In a new file').click();
+  await page.locator('.notifications-toasts', { hasText: 'Restricted Mode, so Go Architect writes nothing' }).waitFor();
+  await workbench.screenshot('refused-pattern');
   equal(await readdir(folder, { recursive: true }), before, 'the workspace');
 }

@@ -11,6 +11,9 @@ export async function insertSnippet(workbench: Workbench): Promise<void> {
   await page.keyboard.type('archbreaker', { delay: 30 });
   const offer = page.locator('.suggest-widget.visible .monaco-list-row.focused').filter({ hasText: 'archbreaker' });
   await offer.waitFor();
+  await page.keyboard.press('Control+Space'); // what it is, beside it
+  await page.locator('.suggest-details-container', { hasText: 'When to use' }).waitFor();
+  await workbench.screenshot('offer');
   await page.keyboard.press('Enter');
   await workbench.code.filter({ hasText: 'ErrBreakerOpen' }).waitFor();
   // Renaming the first tab stop renames the type everywhere.
@@ -19,4 +22,6 @@ export async function insertSnippet(workbench: Workbench): Promise<void> {
   const code = workbench.code.filter({ hasText: 'ErrPaymentOpen' });
   await code.waitFor();
   ok((await code.filter({ hasText: 'archbreaker' }).count()) === 0, 'the prefix is gone');
+  await page.keyboard.press('Control+Home');
+  await workbench.code.filter({ hasText: '"math/rand/v2"' }).waitFor();
 }

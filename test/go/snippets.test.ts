@@ -3,8 +3,10 @@ import { cpSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import path from 'node:path';
 import { beforeAll, describe, expect, test } from 'vitest';
 import type { Pattern } from '../../src/core/catalogue/catalogue.ts';
-import { parseGoHead, planImports } from '../../src/core/catalogue/goSource.ts';
-import { patternSnippets, splitGoSource } from '../../src/core/catalogue/snippet.ts';
+import { planPattern, snippetOf } from '../../src/core/catalogue/patternInsertion.ts';
+import { patternSnippets } from '../../src/core/catalogue/snippet.ts';
+import { parseGoFile } from '../../src/core/go/file.ts';
+import { applyChanges } from '../../src/core/go/text.ts';
 import { expand } from '../unit/support/expandSnippet.ts';
 import { catalogue } from '../unit/support/knowledge.ts';
 
@@ -62,17 +64,12 @@ describe('all patterns', { timeout: SLOW }, () => {
     const folder = withLibraries('inserted');
     for (const pattern of catalogue.patterns) {
       const before = `package ${pattern.name}\n\nimport (\n\t"fmt"\n)\n\nfunc greet() string {\n\treturn fmt.Sprint("hi")\n}\n`;
-      const head = parseGoHead(before);
-      expect(head).toBeDefined();
-      if (head) {
-        const { imports, declarations } = splitGoSource(pattern.source);
-        const { changes, conflicts } = planImports(before, head, imports);
-        expect(conflicts).toEqual([]);
-        let after = `${before}\n${declarations}`;
-        for (const { start, end, text } of changes.toReversed()) {
-          after = after.slice(0, start) + text + after.slice(end);
-        }
-        write(folder, `${pattern.name}/file.go`, after);
+      const file = parseGoFile(before);
+      expect(file).toBeDefined();
+      if (file) {
+        const plan = planPattern(pattern, before, file, before.length, { declared: new Map(), imported: new Map() });
+        const place = { start: plan.start, end: plan.end, text: expand(snippetOf(plan)) };
+        write(folder, `${pattern.name}/file.go`, applyChanges(before, [...plan.imports, place]));
       }
     }
     go(folder, 'vet', './...');

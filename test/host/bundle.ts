@@ -5,16 +5,20 @@ import { type BuildOptions, build } from 'esbuild';
 import matter from 'gray-matter';
 import { readCatalogueAssets } from '../../scripts/assets.mjs';
 import { root } from '../../scripts/lib/project.ts';
+import { insertCases } from '../unit/support/cursor.ts';
 
 /** Which extension host the tests run in. */
 export type HostKind = 'node' | 'web';
 
 const output = path.join(root, 'out/host');
 
-/** The folder of the bundled test extension that holds the scripted model. */
-export const modelFolder = path.join(output, 'model');
+/** The test extensions: the scripted model, and one that does nothing, to measure ours against. */
+const extensions = ['model', 'empty'] as const;
 
-/** Bundles the model and one entry of `test/`; returns the path of the bundled entry. */
+/** The folders of the bundled test extensions. */
+export const extensionFolders = extensions.map((name) => path.join(output, name));
+
+/** Bundles the test extensions and one entry of `test/`; returns the path of the bundled entry. */
 export async function bundleTests(kind: HostKind, entry: string): Promise<string> {
   const outfile = path.join(output, kind, `${path.dirname(entry).replaceAll('/', '-')}.js`);
   const assets = readCatalogueAssets(root);
@@ -26,12 +30,14 @@ export async function bundleTests(kind: HostKind, entry: string): Promise<string
     sourcemap: 'inline',
   };
   await Promise.all([
-    build({
-      ...common,
-      entryPoints: [path.join(root, 'test/host/fixtures/model/model.ts')],
-      outfile: path.join(modelFolder, 'model.js'),
-      platform: 'browser',
-    }),
+    ...extensions.map((name) =>
+      build({
+        ...common,
+        entryPoints: [path.join(root, `test/host/fixtures/${name}/${name}.ts`)],
+        outfile: path.join(output, name, `${name}.js`),
+        platform: 'browser',
+      }),
+    ),
     build({
       ...common,
       entryPoints: [path.join(root, 'test', entry)],
@@ -40,10 +46,13 @@ export async function bundleTests(kind: HostKind, entry: string): Promise<string
       define: {
         COMMAND_FILES: JSON.stringify(commandFiles(assets)),
         PATTERNS: JSON.stringify(patterns(assets)),
+        INSERT_CASES: JSON.stringify(insertCases),
       },
     }),
   ]);
-  copyFileSync(path.join(root, 'test/host/fixtures/model/package.json'), path.join(modelFolder, 'package.json'));
+  for (const name of extensions) {
+    copyFileSync(path.join(root, `test/host/fixtures/${name}/package.json`), path.join(output, name, 'package.json'));
+  }
   return outfile;
 }
 

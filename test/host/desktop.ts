@@ -6,7 +6,7 @@ import { cpSync, rmSync } from 'node:fs';
 import path from 'node:path';
 import { runTests } from '@vscode/test-electron';
 import { cache, manifest, root } from '../../scripts/lib/project.ts';
-import { bundleTests, modelFolder } from './bundle.ts';
+import { bundleTests, extensionFolders } from './bundle.ts';
 
 const home = path.join(cache, 'runs/desktop');
 const workspace = path.join(home, 'workspace');
@@ -17,7 +17,7 @@ const executable = process.env.VSCODE_EXECUTABLE;
 const version = process.argv.includes('--minimum') ? manifest().engines.vscode.replace('^', '') : 'stable';
 process.exitCode = await runTests({
   ...(executable ? { vscodeExecutablePath: executable } : { version, cachePath: cache }),
-  extensionDevelopmentPath: [root, modelFolder],
+  extensionDevelopmentPath: [root, ...extensionFolders],
   extensionTestsPath: await bundleTests('node', 'host/suite/index.ts'),
   launchArgs: [workspace, '--user-data-dir', path.join(home, 'user'), '--disable-workspace-trust', '--skip-welcome'],
 });

@@ -2,14 +2,14 @@
  * Runs bundled tests inside a real extension host: VS Code's server on this machine, its workbench in Chromium, and
  * the packaged extension loaded the way VS Code loads an extension under development.
  *
- * Alone: `node test/host/run.ts [node|web] [code-server version] [folders]`
+ * Alone: `node test/host/run.ts [node|web] [code-server version] [folders|insert]`
  */
 import { cpSync, globSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
-import { findChromium, launchChromium } from '../../scripts/lib/chromium.ts';
 import { cache, extensionId, root, vsix } from '../../scripts/lib/project.ts';
 import { install, installExtension, newest, type Server, startServer } from '../../scripts/lib/vscode-server.ts';
-import { bundleTests, type HostKind, modelFolder } from './bundle.ts';
+import { findChromium, launchChromium } from '../lib/chromium.ts';
+import { bundleTests, extensionFolders, type HostKind } from './bundle.ts';
 import type { TestResult } from './registry.ts';
 import { mark } from './wire.ts';
 
@@ -31,6 +31,20 @@ export interface HostRun {
 /** The tests with several folders open. */
 export const severalFolders = { entry: 'host/folders/index.ts', folders: ['billing', 'shipping'] } as const;
 
+/** The files that once defeated the placing of code, by command and by completion. */
+export const inserting = { entry: 'host/insert/index.ts' } as const;
+
+const SUITES: Readonly<Record<string, Partial<HostRun>>> = { folders: severalFolders, insert: inserting };
+
+/** The folder that the tests of a run open; it stays until the next run. */
+export function workspaceOf({ kind, version, entry = 'host/suite/index.ts' }: HostRun): string {
+  return path.join(homeOf(kind, version, entry), 'workspace');
+}
+
+function homeOf(kind: HostKind, version: string, entry: string): string {
+  return path.join(cache, 'runs', `${path.dirname(entry).replaceAll('/', '-')}-${kind}-${version}`);
+}
+
 const quiet = {
   'extensions.autoCheckUpdates': false,
   'git.enabled': false,
@@ -42,8 +56,8 @@ const quiet = {
 export async function runInHost<Message>(run: HostRun, report: (line: string) => void): Promise<Message[]> {
   const { kind, version, entry = 'host/suite/index.ts' } = run;
   const settings = { ...quiet, ...run.settings };
-  const home = path.join(cache, 'runs', `${path.dirname(entry).replaceAll('/', '-')}-${kind}-${version}`);
-  const workspace = path.join(home, 'workspace');
+  const home = homeOf(kind, version, entry);
+  const workspace = workspaceOf(run);
   rmSync(home, { recursive: true, force: true });
   mkdirSync(workspace, { recursive: true });
   if (!run.emptyFolder) {
@@ -63,7 +77,10 @@ export async function runInHost<Message>(run: HostRun, report: (line: string) =>
     throw new Error(`VS Code unpacked nothing from ${vsix}`);
   }
   const data = path.join(home, 'data');
-  cpSync(modelFolder, path.join(data, 'server/extensions/go-architect-test.scripted-model-0.0.1'), { recursive: true });
+  for (const folder of extensionFolders) {
+    const installed = path.join(data, 'server/extensions', `go-architect-test.${path.basename(folder)}-0.0.1`);
+    cpSync(folder, installed, { recursive: true });
+  }
 
   const workspaceFile = run.folders && path.join(home, 'test.code-workspace');
   if (workspaceFile) {
@@ -146,7 +163,7 @@ async function drive<Message>(
 
 if (import.meta.main) {
   const [kind = 'node', version = newest, suite] = process.argv.slice(2);
-  const run = { kind: kind as HostKind, version, ...(suite === 'folders' ? severalFolders : {}) };
+  const run = { kind: kind as HostKind, version, ...SUITES[suite ?? ''] };
   const results = await runInHost<TestResult>(run, console.log);
   for (const { status, name, milliseconds, error = '' } of results) {
     console.log(`${status === 'passed' ? '✓' : '✗'} ${name} (${milliseconds} ms)${error && `\n${error}`}`);

@@ -3,7 +3,7 @@ import { parseDocument } from '../../src/core/catalogue/frontMatter.ts';
 import { catalogueAnswer, entriesFor } from '../../src/core/chat/catalogueAnswer.ts';
 import { optionsOf } from '../../src/core/chat/decisionRecord.ts';
 import { parseModelRequest } from '../../src/core/chat/modelRequest.ts';
-import { workspaceFacts } from '../../src/core/workspace/goModule.ts';
+import { workspaceFacts } from '../../src/core/workspace/facts.ts';
 import { catalogue, commands, search } from './support/knowledge.ts';
 
 const facts = workspaceFacts(new Map([['go.mod', 'module example.com/shop\ngo 1.26.0\n']]), ['main.go'], false);

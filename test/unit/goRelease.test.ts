@@ -1,9 +1,10 @@
 /** One Go release in the whole folder: that of the go.mod, wherever a file names it. */
 import { describe, expect, test } from 'vitest';
+import { goModGap, parseGoMod } from '../../src/core/go/goMod.ts';
+import { buildRelease } from '../../src/core/go/version.ts';
 import { defaultOptions } from '../../src/core/scaffold/options.ts';
 import { renderService } from '../../src/core/scaffold/render.ts';
 import { fitToModule } from '../../src/core/scaffold/suggest.ts';
-import { buildRelease, goModGap, parseGoMod } from '../../src/core/workspace/goModule.ts';
 import { serviceAssets } from './support/knowledge.ts';
 
 const goMod = (lines: string) => `module example.com/mine\n\n${lines}\n`;
@@ -64,8 +65,7 @@ test('the release belongs to the folder: a folder without a module has none', ()
   const before = optionsFor('go 1.27');
   expect(before).toMatchObject({ modulePath: 'example.com/mine', goVersion: '1.27' });
   expect(fitToModule(before, undefined)).not.toHaveProperty('goVersion');
-  // A module path that the service could not have stays out of it.
-  expect(fitToModule(before, parseGoMod('module main\n')).modulePath).toBe('example.com/mine');
+  expect(fitToModule(before, parseGoMod('module main\n')).modulePath).toBe('main');
 });
 
 test('a release candidate is older than its release', () => {

@@ -1,7 +1,9 @@
 import { describe, expect, test } from 'vitest';
-import { modulePathFromGit, modulePathProblem, serviceName } from '../../src/core/scaffold/modulePath.ts';
+import { modulePathProblem, serviceName } from '../../src/core/go/modulePath.ts';
+import { folderPathProblem } from '../../src/core/scaffold/folder.ts';
+import { modulePathFromGit } from '../../src/core/scaffold/gitRemote.ts';
 import { parseScaffoldRequest } from '../../src/core/scaffold/request.ts';
-import { folderPathProblem, suggestModulePath } from '../../src/core/scaffold/suggest.ts';
+import { suggestModulePath } from '../../src/core/scaffold/suggest.ts';
 import { MemoryFiles } from './support/memoryFiles.ts';
 
 describe('modulePathProblem', () => {
@@ -16,24 +18,32 @@ describe('modulePathProblem', () => {
     'gopkg.in/yaml.v3',
     'gopkg.in/user/pkg.v1-unstable',
     'x.y/com10',
+    'x.y/com0',
+    'orders',
+    'acme/orders',
+    'Acme/Orders+',
+    'localhost/x',
+    'example.com/.hidden',
   ])('takes %s', (path) => {
     expect(modulePathProblem(path)).toBeUndefined();
   });
 
   test.each([
     ['', 'Enter a module path'],
-    ['orders', 'host name with a dot'],
     ['/example.com/x', 'start with a slash'],
     ['example.com/x/', 'end with a slash'],
     ['example.com//x', 'two slashes'],
-    ['-example.com/x', 'start with a dash'],
-    ['Example.com/x', 'lower-case'],
+    ['-example.com/x', 'start with "-"'],
+    ['~orders', 'start with "~"'],
+    ['vendor', '"vendor"'],
+    ['acme/vendor/x', '"vendor"'],
+    ['mod/x', 'to itself'],
+    ['go', 'to itself'],
     ['example.com/a b', '" "'],
     ['example.com/ä', '"ä"'],
     ['example.com/x;rm -rf', '";"'],
     ['example.com/$(id)', '"$"'],
     ['example.com/../../etc', 'dot'],
-    ['example.com/.hidden', 'dot'],
     ['example.com/x.', 'dot'],
     ['example.com/CON', 'reserved'],
     ['example.com/aux.go', 'reserved'],
@@ -56,7 +66,12 @@ test.each([
   ['github.com/acme/orders/v2', 'orders'],
   ['github.com/acme/Order_Service', 'order-service'],
   ['example.com', 'example-com'],
-  ['example.com/007', 'service'],
+  ['example.com/007', 'service-007'],
+  ['example.com/1st', 'service-1st'],
+  ['example.com/on', 'on'],
+  ['myapp', 'myapp'],
+  ['example.com/___', 'service'],
+  [`example.com/${'x'.repeat(39)}-y`, 'x'.repeat(39)],
   [`example.com/${'x'.repeat(90)}`, 'x'.repeat(40)],
 ])('the service of %s is called %s', (path, name) => {
   expect(serviceName(path)).toBe(name);

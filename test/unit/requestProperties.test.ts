@@ -2,10 +2,10 @@
 import { posix, win32 } from 'node:path';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { modulePathProblem, serviceName } from '../../src/core/scaffold/modulePath.ts';
+import { modulePathProblem, serviceName } from '../../src/core/go/modulePath.ts';
+import { folderPathProblem } from '../../src/core/scaffold/folder.ts';
 import { COMPONENTS, decodeOptions, encodeOptions, LAYOUTS } from '../../src/core/scaffold/options.ts';
 import { parseScaffoldRequest } from '../../src/core/scaffold/request.ts';
-import { folderPathProblem } from '../../src/core/scaffold/suggest.ts';
 
 const RUNS = { numRuns: 2000 };
 
@@ -102,7 +102,7 @@ test('a module path that is accepted is a clean relative path, and gives a name 
       const path = given.replace(/^https?:\/\//, '');
       if (modulePathProblem(path) === undefined) {
         expect(posix.normalize(`/base/${path}`)).toBe(`/base/${path}`);
-        expect(path).toMatch(/^[\w.~-]+(\/[\w.~-]+)*$/);
+        expect(path).toMatch(/^[\w.~+-]+(\/[\w.~+-]+)*$/);
         expect(serviceName(path)).toMatch(/^[a-z][a-z0-9-]{0,39}$/);
       }
     }),

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import { describeWorkspace, goModGap, parseGoMod, workspaceFacts } from '../../src/core/workspace/goModule.ts';
+import { goModGap, parseGoMod } from '../../src/core/go/goMod.ts';
+import { describeWorkspace, workspaceFacts } from '../../src/core/workspace/facts.ts';
 
 describe('parseGoMod', () => {
   test('reads module, version and direct requirements', () => {
@@ -24,6 +25,10 @@ exclude (
       goVersion: '1.26.0',
       toolchain: 'go1.26.8',
       requires: ['github.com/jackc/pgx/v5 v5.10.0', 'go.uber.org/goleak v1.3.0'],
+      indirect: ['golang.org/x/sync v0.22.0'],
+      replaces: ['example.com/a'],
+      tools: [],
+      ignores: [],
     });
   });
 
@@ -89,7 +94,12 @@ describe('goModGap', () => {
     'module m\n\ngo 1.26.0\n\nrequire (\n\ta.io/x v1.0.0\n\tb.io/y v2.0.0 // indirect\n\tc.io/z v3.0.0\n)\n';
 
   test.each([
-    ['module n\n\ngo 1.24\n\nrequire a.io/x v0.9.0\n', ['c.io/z v3.0.0'], '1.26.0'],
+    ['module n\n\ngo 1.24\n\nrequire a.io/x v0.9.0\n', ['a.io/x v1.0.0', 'c.io/z v3.0.0'], '1.26.0'],
+    [
+      'module n\n\ngo 1.26\nrequire (\n\ta.io/x v1.0.0 // indirect\n\tc.io/z v0.1.0\n)\nreplace c.io/z => ../z\n',
+      [],
+      undefined,
+    ],
     ['module n\n\ngo 1.26\n', ['a.io/x v1.0.0', 'c.io/z v3.0.0'], undefined],
     ['module n\n\ngo 1.26.3\n', ['a.io/x v1.0.0', 'c.io/z v3.0.0'], undefined],
     ['module n\n', ['a.io/x v1.0.0', 'c.io/z v3.0.0'], '1.26.0'],

@@ -1,3 +1,4 @@
+import type { Assets } from '../assets.ts';
 import {
   FrontMatterError,
   type MarkdownDocument,
@@ -7,9 +8,6 @@ import {
   stringList,
 } from './frontMatter.ts';
 import { sectionsOf } from './markdown.ts';
-
-/** The extension's own text files: path from the extension's root, with forward slashes -> text. */
-export type Assets = Readonly<Record<string, string>>;
 
 /** A word of a pattern's source that becomes a tab stop of its snippet. */
 export interface TabStop {
@@ -30,6 +28,8 @@ export interface Entry {
   readonly title: string;
   readonly summary: string;
   readonly keywords: readonly string[];
+  /** What people say who have the problem and do not know its name. */
+  readonly phrases: readonly string[];
   readonly body: string;
   /** The body split at its second-level headings. */
   readonly sections: ReadonlyMap<string, string>;
@@ -126,6 +126,7 @@ function readEntry(document: MarkdownDocument, skill: string, name: string): Omi
     title: stringField(document, 'title'),
     summary: stringField(document, 'summary'),
     keywords: stringList(document, 'keywords'),
+    phrases: stringList(document, 'phrases'),
     body: document.body,
     sections: sectionsOf(document.body),
   };

@@ -1,5 +1,6 @@
+import { type GoImport, importsOf, parseGoHead } from '../go/file.ts';
+import { declarationsOf } from '../go/package.ts';
 import type { Pattern, TabStop } from './catalogue.ts';
-import { type GoImport, parseGoHead } from './goSource.ts';
 
 /** One entry of a VS Code snippet file. */
 export interface Snippet {
@@ -25,7 +26,8 @@ export function splitGoSource(source: string): GoSource {
   if (!head) {
     throw new RangeError('no package clause');
   }
-  return { imports: head.imports, declarations: source.slice(head.end).replace(/^[^\n]*\n+/, '') };
+  const imports = importsOf(head).map(({ path, name }) => (name === undefined ? { path } : { path, name }));
+  return { imports, declarations: declarationsOf(source, head) };
 }
 
 /**
@@ -107,7 +109,8 @@ function firstStop(stop: TabStop, number: number): string {
     : `\${${number}:${stop.find.replace(/[\\$}]/g, '\\$&')}}`;
 }
 
-function escapeText(text: string): string {
+/** Text as it stands in a snippet for itself. */
+export function escapeText(text: string): string {
   return text.replace(/[\\$}]/g, '\\$&');
 }
 

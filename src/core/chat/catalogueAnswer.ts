@@ -1,7 +1,7 @@
 import type { Catalogue, Pattern, Topic } from '../catalogue/catalogue.ts';
 import { fenced } from '../catalogue/markdown.ts';
 import type { CatalogueSearch } from '../catalogue/search.ts';
-import type { WorkspaceFacts } from '../workspace/goModule.ts';
+import type { WorkspaceFacts } from '../workspace/facts.ts';
 import type { Command } from './commands.ts';
 import { decisionRecord } from './decisionRecord.ts';
 

@@ -1,4 +1,4 @@
-import type { Assets } from '../catalogue/catalogue.ts';
+import type { Assets } from '../assets.ts';
 import { mapList, parseDocument, stringField, stringList } from '../catalogue/frontMatter.ts';
 
 /** A next question that the user can send with one click. */

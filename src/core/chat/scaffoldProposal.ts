@@ -1,4 +1,4 @@
-import { modulePathProblem } from '../scaffold/modulePath.ts';
+import { modulePathProblem } from '../go/modulePath.ts';
 import {
   COMPONENT_DESCRIPTIONS,
   COMPONENTS,

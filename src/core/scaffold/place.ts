@@ -1,6 +1,6 @@
-import { modulePathProblem } from './modulePath.ts';
+import { publishedPathProblem } from '../go/modulePath.ts';
+import { folderPathProblem } from './folder.ts';
 import { MAX_LENGTH } from './request.ts';
-import { folderPathProblem } from './suggest.ts';
 
 /** A folder of the workspace: which of the open folders, and the path below it; empty for that folder itself. */
 export interface Place {
@@ -40,7 +40,7 @@ export function placeIn(sentence: string, names: readonly string[]): Place | und
     /\b(in|into|under|below|folder|directory)\s+(?:the\s+)?(?!(?:folder|directory)\s)["'`]?(?:\.\/)?([^\s"'`,;()<>]+)/gi;
   for (const [, before = '', word = ''] of sentence.slice(0, MAX_LENGTH).matchAll(after)) {
     const path = word.replace(/[.:!?]+$/, '').replace(/\/$/, '');
-    if (folderPathProblem(path) !== undefined || modulePathProblem(path) === undefined) {
+    if (folderPathProblem(path) !== undefined || publishedPathProblem(path) === undefined) {
       continue;
     }
     if (names.length > 1) {

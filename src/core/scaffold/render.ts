@@ -1,9 +1,11 @@
-import type { Assets } from '../catalogue/catalogue.ts';
-import { buildRelease, isOlder, parseGoMod } from '../workspace/goModule.ts';
+import type { Assets } from '../assets.ts';
+import { parseGoMod } from '../go/goMod.ts';
+import { existingPathProblem, serviceName } from '../go/modulePath.ts';
+import { buildRelease, isOlder } from '../go/version.ts';
+import { isRendered } from './componentFiles.ts';
 import { relocate, sortImports } from './layout.ts';
 import { resolveMarkers } from './markers.ts';
-import { modulePathProblem, serviceName } from './modulePath.ts';
-import { holds, type ScaffoldOptions } from './options.ts';
+import type { ScaffoldOptions } from './options.ts';
 import { MODULES_FILE, type ServiceModules, selectModules } from './serviceModules.ts';
 
 /** A file of the scaffold: path from the target folder, and its text. */
@@ -14,42 +16,9 @@ export interface RenderedFile {
 
 const ROOT = 'media/service/';
 
-/** The names under which media/service stands as a module of its own. */
-const TEMPLATE_MODULE = 'example.com/shopfront';
-const TEMPLATE_NAME = 'shopfront';
-
-/** What belongs to a component as a whole, by the beginning of its path; parts of shared files stand between markers. */
-const BELONGS: readonly (readonly [string, string])[] = [
-  ['api/proto/', 'grpc'],
-  ['cmd/server/grpc', 'grpc'],
-  ['internal/adapter/grpc/', 'grpc'],
-  ['internal/adapter/repository/migrations/0002_outbox', 'postgres kafka'],
-  ['internal/adapter/repository/migrations/', 'postgres'],
-  ['internal/adapter/repository/postgres_outbox', 'postgres kafka'],
-  ['internal/adapter/repository/postgres', 'postgres'],
-  ['internal/infrastructure/postgres/', 'postgres'],
-  ['cmd/server/postgres', 'postgres'],
-  ['internal/adapter/repository/cache', 'redis'],
-  ['internal/infrastructure/redis/', 'redis'],
-  ['cmd/server/redis', 'redis'],
-  ['internal/adapter/messaging/', 'kafka'],
-  ['internal/adapter/repository/outbox', 'kafka'],
-  ['internal/adapter/repository/memory_outbox', 'kafka'],
-  ['internal/infrastructure/kafka/', 'kafka'],
-  ['internal/usecase/outbox', 'kafka'],
-  ['internal/usecase/usecasetest/outbox', 'kafka'],
-  ['cmd/server/kafka', 'kafka'],
-  ['pkg/tracing/carry', 'kafka'],
-  ['internal/domain/event', 'kafka'],
-  ['docs/decisions/0003', 'kafka'],
-  ['cmd/server/secret_start', 'postgres|redis'],
-  ['cmd/server/secret', 'postgres|redis|kafka'],
-  ['.github/', 'ci'],
-  ['Dockerfile', 'deploy'],
-  ['.dockerignore', 'deploy'],
-  ['compose.yaml', 'deploy'],
-  ['deploy/', 'deploy'],
-];
+// The names under which media/service stands as a module of its own: its path, then the service's name alone. The name
+// in another host's path, "registry.example.com/shopfront", is the name.
+const TEMPLATE_NAMES = /(?<![\w.-])(example\.com\/shopfront)(?![\w-])|shopfront/g;
 
 /**
  * Renders the service for a user's module: the files of media/service that the options ask for, with the module path and
@@ -59,25 +28,20 @@ const BELONGS: readonly (readonly [string, string])[] = [
  * @throws RangeError if the module path is not valid.
  */
 export function renderService(service: Assets, options: ScaffoldOptions): RenderedFile[] {
-  const problem = modulePathProblem(options.modulePath);
+  const problem = existingPathProblem(options.modulePath);
   if (problem !== undefined) {
     throw new RangeError(problem);
   }
   const name = serviceName(options.modulePath);
   const modules = JSON.parse(service[MODULES_FILE] ?? 'null') as ServiceModules | null;
   const withGoRelease = goReleaseSetter(service, options.goVersion);
+  // In one pass, since what is put in can hold the template's names.
   const fill = (text: string) =>
-    withGoRelease(text)
-      // A function, because "$" in a replacement text has a meaning of its own.
-      .replaceAll(TEMPLATE_MODULE, () => options.modulePath)
-      .replaceAll(TEMPLATE_NAME, () => name);
+    withGoRelease(text).replace(TEMPLATE_NAMES, (_, module?: string) => (module ? options.modulePath : name));
   return Object.keys(service)
     .filter((path) => path.startsWith(ROOT))
     .map((path) => path.slice(ROOT.length))
-    .filter((path) => {
-      const condition = BELONGS.find(([beginning]) => path.startsWith(beginning))?.[1];
-      return condition === undefined || holds(condition, options);
-    })
+    .filter((path) => isRendered(path, options))
     .map((path) => {
       const template = service[ROOT + path] ?? '';
       const resolved =

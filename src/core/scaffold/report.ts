@@ -1,5 +1,5 @@
+import type { GoModGap } from '../go/goMod.ts';
 import { count, listed } from '../words.ts';
-import type { GoModGap } from '../workspace/goModule.ts';
 import { filesIn, fileTree } from './fileTree.ts';
 
 /** What became of a scaffolding, and what Go still needs. */

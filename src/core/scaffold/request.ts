@@ -1,4 +1,4 @@
-import { modulePathProblem } from './modulePath.ts';
+import { publishedPathProblem } from '../go/modulePath.ts';
 import { COMPONENTS, type Component, type Layout, type ScaffoldOptions } from './options.ts';
 
 // The words by which people name a component.
@@ -37,7 +37,7 @@ export function parseScaffoldRequest(words: string): Partial<ScaffoldOptions> {
 
 function modulePathIn(sentence: string): string | undefined {
   const clean = (word: string) => word.replace(/[.:!?]+$/, '').replace(/^https?:\/\//, '');
-  const valid = (word: string) => word.includes('/') && modulePathProblem(word) === undefined;
+  const valid = (word: string) => word.includes('/') && publishedPathProblem(word) === undefined;
   // The word after "module" wins over any other path in the sentence.
   const named = /\bmodule(?:\s+path)?(?:\s+is|\s*[:=])?\s+["'`]?([^\s"'`,;]+)/i.exec(sentence)?.[1];
   const words = [...(named === undefined ? [] : [named]), ...(sentence.match(/[^\s"'`,;()<>]+/g) ?? [])];

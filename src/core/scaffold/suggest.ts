@@ -1,39 +1,39 @@
-import type { Files } from '../files.ts';
-import { buildRelease, type GoMod, parseGoMod } from '../workspace/goModule.ts';
-import { isReservedOnWindows, modulePathFromGit, modulePathProblem, serviceName } from './modulePath.ts';
+import { type Files, FileTooLargeError } from '../files.ts';
+import { type GoMod, MAX_GO_MOD, parseGoMod } from '../go/goMod.ts';
+import { existingPathProblem, modulePathProblem, serviceName } from '../go/modulePath.ts';
+import { buildRelease } from '../go/version.ts';
+import { ok, type Result, refused } from '../result.ts';
+import { modulePathFromGit } from './gitRemote.ts';
 import type { ScaffoldOptions } from './options.ts';
 
-/** Says what is wrong with the path of a new folder below a workspace folder, or undefined if nothing is. */
-export function folderPathProblem(path: string): string | undefined {
-  if (path.trim() === '') {
-    return 'Enter a folder, such as services/orders.';
+/**
+ * The module whose go.mod stands in a folder; undefined if there is no go.mod. Refused is one that no service can stand
+ * in, since its go.mod is never changed: one too large to read, one that names no module, or one that Go cannot build.
+ */
+export async function existingModule(root: Files, folder: string): Promise<Result<GoMod | undefined>> {
+  const path = join(folder, 'go.mod');
+  let text: string | undefined;
+  try {
+    text = await root.read(path, MAX_GO_MOD);
+  } catch (error) {
+    if (error instanceof FileTooLargeError) {
+      return refused(`${error.message} Choose another folder.`);
+    }
+    throw error;
   }
-  if (/^([/\\]|[A-Za-z]:)/.test(path)) {
-    return 'Enter a path below the workspace folder: it must not start with a slash or a drive.';
+  if (text === undefined) {
+    return ok(undefined);
   }
-  for (const part of path.split('/')) {
-    if (part === '' || part === '.' || part === '..') {
-      return 'The path must not hold empty parts, "." or "..".';
-    }
-    // Control and invisible characters: macOS passes over some of them, so that ".git" can hide behind one.
-    if (/[\\:*?"<>|\p{Cc}\p{Cf}\p{Cs}]/u.test(part) || /[. ]$/.test(part) || part.startsWith(' ')) {
-      return `"${part}" is not a folder name that works everywhere: leave out \\ : * ? " < > |, invisible characters, and dots or spaces at the end.`;
-    }
-    if (isReservedOnWindows(part)) {
-      return `"${part}" is a reserved file name on Windows.`;
-    }
-    // "git~1" is its short name on Windows.
-    if (/^(\.git|git~\d+)$/i.test(part)) {
-      return `"${part}" belongs to Git.`;
-    }
+  const module = parseGoMod(text);
+  if (module === undefined) {
+    return refused(
+      `${path} names no module. Give it a line such as "module example.com/orders", or choose another folder.`,
+    );
   }
-  return undefined;
-}
-
-/** The go.mod in a folder, or undefined if there is none. */
-export async function existingModule(root: Files, folder: string): Promise<GoMod | undefined> {
-  const text = await root.read(join(folder, 'go.mod'));
-  return text === undefined ? undefined : parseGoMod(text);
+  const problem = existingPathProblem(module.path);
+  return problem === undefined
+    ? ok(module)
+    : refused(`Go cannot build the module that ${path} names. ${problem} Correct it, or choose another folder.`);
 }
 
 /** The options for a folder: where it is a module already, its path stays, and its Go release is named everywhere. */
@@ -42,11 +42,7 @@ export function fitToModule({ goVersion: _, ...options }: ScaffoldOptions, modul
     return options;
   }
   const goVersion = buildRelease(module);
-  return {
-    ...options,
-    ...(modulePathProblem(module.path) === undefined ? { modulePath: module.path } : {}),
-    ...(goVersion === undefined ? {} : { goVersion }),
-  };
+  return { ...options, modulePath: module.path, ...(goVersion === undefined ? {} : { goVersion }) };
 }
 
 /**
@@ -62,17 +58,28 @@ export async function suggestModulePath(root: Files, folder: string, rootName: s
     const above = parts.slice(0, depth).join('/');
     const below = parts.slice(depth).join('/');
     const parent = await existingModule(root, above);
-    const candidate = parent && join(parent.path, below);
-    if (candidate !== undefined && modulePathProblem(candidate) === undefined) {
+    const candidate = parent.ok && parent.value ? join(parent.value.path, below) : '';
+    if (modulePathProblem(candidate) === undefined) {
       return candidate;
     }
-    const gitConfig = await root.read(join(above, '.git/config'));
-    const fromGit = gitConfig === undefined ? undefined : modulePathFromGit(gitConfig, below);
+    const fromGit = modulePathFromGit((await gitConfig(root, above)) ?? '', below);
     if (fromGit !== undefined) {
       return fromGit;
     }
   }
   return `example.com/${serviceName(parts.at(-1) ?? rootName)}`;
+}
+
+/** Text of a repository's configuration; undefined if there is none of an ordinary size. */
+async function gitConfig(root: Files, folder: string): Promise<string | undefined> {
+  try {
+    return await root.read(join(folder, '.git/config'), MAX_GO_MOD);
+  } catch (error) {
+    if (error instanceof FileTooLargeError) {
+      return undefined;
+    }
+    throw error;
+  }
 }
 
 /**

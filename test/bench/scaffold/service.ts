@@ -6,7 +6,7 @@ import { readServiceAssets } from '../../../scripts/assets.mjs';
 import { freePort } from '../../../scripts/lib/freePort.mjs';
 import { mustRun, start, stop } from '../../../scripts/lib/process.ts';
 import { cache, root } from '../../../scripts/lib/project.ts';
-import { writeFresh } from '../../../scripts/lib/scaffolded.ts';
+import { writeFresh } from '../../../scripts/lib/writeFresh.ts';
 import { defaultOptions } from '../../../src/core/scaffold/options.ts';
 import { renderService } from '../../../src/core/scaffold/render.ts';
 

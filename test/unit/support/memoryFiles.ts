@@ -1,4 +1,10 @@
-import { FileExistsError, type FileKind, type Files, foldersAbove } from '../../../src/core/files.ts';
+import {
+  FileExistsError,
+  type FileKind,
+  type Files,
+  FileTooLargeError,
+  foldersAbove,
+} from '../../../src/core/files.ts';
 
 /** Files in memory, which can be told to fail at a given operation. */
 export class MemoryFiles implements Files {
@@ -32,8 +38,12 @@ export class MemoryFiles implements Files {
     return this.texts.has(path) ? 'file' : undefined;
   }
 
-  async read(path: string): Promise<string | undefined> {
-    return this.texts.get(path);
+  async read(path: string, most = Infinity): Promise<string | undefined> {
+    const text = this.texts.get(path);
+    if (text !== undefined && text.length > most) {
+      throw new FileTooLargeError(path, most);
+    }
+    return text;
   }
 
   async create(path: string, text: string): Promise<void> {

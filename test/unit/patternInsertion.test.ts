@@ -1,0 +1,177 @@
+import { describe, expect, test } from 'vitest';
+import type { Pattern } from '../../src/core/catalogue/catalogue.ts';
+import { type CompletionPlace, completer, completionPlace } from '../../src/core/catalogue/patternCompletion.ts';
+import { clashesOf, fileClashesOf, planPattern, snippetOf } from '../../src/core/catalogue/patternInsertion.ts';
+import { parseGoFile } from '../../src/core/go/file.ts';
+import { packageNamesIn } from '../../src/core/go/names.ts';
+import { scopeOf } from '../../src/core/go/package.ts';
+import { applyChanges } from '../../src/core/go/text.ts';
+import { marked } from './support/cursor.ts';
+import { expand } from './support/expandSnippet.ts';
+import { catalogue } from './support/knowledge.ts';
+
+function patternNamed(name: string): Pattern {
+  const pattern = catalogue.patterns.find((one) => one.name === name);
+  if (!pattern) {
+    throw new Error(`no pattern ${name}`);
+  }
+  return pattern;
+}
+
+const retry = patternNamed('retry');
+
+function placeIn(text: string): CompletionPlace {
+  const { text: whole, cursor } = marked(text);
+  const start = whole.lastIndexOf('\n', cursor - 1) + 1;
+  const place = completionPlace(whole, start, cursor);
+  if (!place) {
+    throw new Error('no place');
+  }
+  return place;
+}
+
+describe('the names of a package are looked at first:', () => {
+  const clashes = (text: string) => clashesOf(retry, scopeOf([{ name: 'a.go', text }], 'p')).map(({ name }) => name);
+
+  test('nothing clashes with other names', () => expect(clashes('package p\n\nfunc Other() {}\n')).toEqual([]));
+
+  test('the same pattern twice', () => {
+    const twice = scopeOf([{ name: 'retry.go', text: retry.source }], 'retry');
+    const file = parseGoFile(retry.source);
+    expect(clashesOf(retry, twice).map(({ name }) => name)).toEqual(file && packageNamesIn(file));
+    expect(clashesOf(retry, twice)[0]?.file).toBe('retry.go');
+  });
+
+  test('a type of that name', () => expect(clashes('package p\n\ntype RetryPolicy int\n')).toEqual(['RetryPolicy']));
+
+  test('an import of that name', () => {
+    expect(clashes('package p\n\nimport RetryPolicy "a.b/c"\n')).toEqual(['RetryPolicy']);
+  });
+
+  test('a predeclared name that the package declares anew', () => {
+    expect(clashes('package p\n\ntype error interface{}\n\nfunc method() {}\n')).toEqual(['error']);
+  });
+
+  test('a method takes no name', () => {
+    expect(clashes('package p\n\ntype t int\n\nfunc (t) RetryPolicy() {}\n')).toEqual([]);
+  });
+
+  test('an import of the file, for a file of its own', () => {
+    const scope = scopeOf([{ name: 'a.go', text: 'package p\n\nvar context = 1\n' }], 'p');
+    expect(clashesOf(retry, scope)).toEqual([]);
+    expect(fileClashesOf(retry, scope)).toEqual([{ name: 'context', file: 'a.go' }]);
+  });
+});
+
+test('every pattern goes into a file that calls its imports otherwise, tab stops included', () => {
+  for (const pattern of catalogue.patterns) {
+    const text = 'package p\n\nimport (\n\tclock "time"\n)\n\nvar context, fmt int\n\nvar _ clock.Time\n';
+    const file = parseGoFile(text);
+    if (!file) {
+      throw new Error('no file');
+    }
+    const plan = planPattern(pattern, text, file, text.length, scopeOf([{ name: 'a.go', text }], 'p'));
+    const body = expand(snippetOf(plan));
+    const code = applyChanges(text, [...plan.imports, { start: plan.start, end: plan.end, text: body }]);
+    expect(code, pattern.name).not.toMatch(
+      /(?<![\w."/])time\.(Duration|Now|Second|Millisecond)\b(?![^\n]*\*\/)(?<!\/\/[^\n]*)/,
+    );
+    expect(parseGoFile(code)?.problem, pattern.name).toBeUndefined();
+  }
+});
+
+describe('completion is offered', () => {
+  test.each([
+    ['at the end of a file', 'package p\n\nvar x = 1\n\narch‸'],
+    ['between declarations', 'package p\n\nvar x = 1\n\narch‸\n\nvar y = 1\n'],
+    ['without an empty line', 'package p\nvar x = 1\narch‸\nvar y = 1\n'],
+    ['in an empty file', 'arch‸'],
+    ['below a licence', '// Copyright.\n\narch‸\n'],
+    ['below a build constraint', '//go:build linux\narch‸'],
+  ])('%s', (_, text) => {
+    expect(placeIn(text)).toBeDefined();
+  });
+
+  test.each([
+    ['in a function', 'package p\n\nfunc f() {\narch‸\n}\n'],
+    ['in a function that is not closed yet', 'package p\n\nfunc f() {\narch‸\n'],
+    ['indented', 'package p\n\n\tarch‸\n'],
+    ['in a raw string', 'package p\n\nvar s = `\narch‸\n`\n'],
+    ['in a comment', 'package p\n\n/*\narch‸\n*/\n'],
+    ['in a comment that is not closed', '/*\narch‸\n'],
+    ['in a group', 'package p\n\nvar (\narch‸\n)\n'],
+    ['before other code on the line', 'package p\n\narch‸ x\n'],
+    ['behind other code on the line', 'package p\n\nvar arch‸\n'],
+    ['above the package clause', 'arch‸\npackage p\n'],
+    ['above imports', 'package p\n\narch‸\nimport "fmt"\n'],
+    ['in a file that is broken elsewhere', 'package p\n\nfunc f( {\n}\n\narch‸\n'],
+    ['in a generated file', '// Code generated by x. DO NOT EDIT.\n\npackage p\n\narch‸\n'],
+    ['without a package clause, before other text', 'arch‸\nfunc f() {}\n'],
+  ])('not %s', (_, text) => {
+    expect(() => placeIn(text)).toThrow('no place');
+  });
+});
+
+describe('what completion inserts', () => {
+  const complete = (text: string, pattern: Pattern, files: { name: string; text: string }[] = []) => {
+    const place = placeIn(text);
+    const completion = completer(place, { name: 'a.go', folder: 'pay', files })(pattern);
+    return (
+      completion &&
+      applyChanges(place.text, [
+        ...completion.imports,
+        { start: place.cursor, end: place.cursor, text: expand(completion.snippet) },
+      ])
+    );
+  };
+
+  test.each([
+    ['package p\n\nimport "fmt"\n\nvar x = 1\n‸', '\nvar x = 1\n\n', '}\n'],
+    ['package p\n\nimport "fmt"\n\nvar x = 1\n\n‸', '\nvar x = 1\n\n', '}\n'],
+    ['package p\n\nimport "fmt"\n\nvar x = 1\n‸\nvar y = 1\n', '\nvar x = 1\n\n', '}\n\nvar y = 1\n'],
+    ['package p\n\nimport "fmt"\n\nvar x = 1\n\n‸\n\nvar y = 1\n', '\nvar x = 1\n\n', '}\n\nvar y = 1\n'],
+  ])('in %j there is one empty line around it', (text, before, after) => {
+    const code = complete(text, retry) ?? '';
+    expect(code.startsWith('package p\n\nimport (\n\t"context"\n')).toBe(true);
+    expect(code).toContain(`)\n${before}// `);
+    expect(code).toContain('func ');
+    expect(code.endsWith(`\n${after}`)).toBe(true);
+    expect(code).not.toContain('\n\n\n');
+  });
+
+  test('a file without imports gets them, above', () => {
+    expect(complete('package p\n\n‸', retry)).toMatch(/^package p\n\nimport \(\n\t"context"\n[^)]+\)\n\n\/\/ /);
+    expect(complete('package p\n‸\nvar x = 1\n', retry)).toMatch(
+      /^package p\n\nimport \(\n\t"context"\n[^)]+\)\n\n\/\/ /,
+    );
+  });
+
+  test('an empty file gets the package of its folder, with the doc comment of a new one', () => {
+    expect(complete('‸', retry)).toBe(
+      retry.source.replace('Package retry', 'Package pay').replace('package retry', 'package pay'),
+    );
+    const beside = complete('‸', retry, [{ name: 'b.go', text: 'package orders\n' }]);
+    expect(beside).toMatch(/^package orders\n\nimport \(/);
+  });
+
+  test('a licence does not become the doc comment', () => {
+    expect(complete('// Copyright.\n‸', retry, [{ name: 'b.go', text: 'package orders\n' }])).toMatch(
+      /^\/\/ Copyright\.\n\npackage orders\n/,
+    );
+  });
+
+  test('CRLF stays', () => {
+    const code = complete('package p\r\n\r\nvar x = 1\r\n‸', retry) ?? '';
+    expect(code.slice(0, code.indexOf('// '))).toContain('import (\r\n\t"context"\r\n');
+  });
+
+  test('nothing where the names are taken', () => {
+    expect(
+      complete('package p\n\n‸', retry, [{ name: 'b.go', text: 'package p\n\ntype RetryPolicy int\n' }]),
+    ).toBeUndefined();
+    expect(complete('‸', retry, [{ name: 'b.go', text: 'package p\n\ntype RetryPolicy int\n' }])).toBeUndefined();
+    expect(
+      complete('package p\n\n‸', retry, [{ name: 'b_test.go', text: 'package p_test\n\ntype RetryPolicy int\n' }]),
+    ).toBeDefined();
+  });
+});
