@@ -7,6 +7,7 @@ import (
 	"crypto/rand"
 	"database/sql"
 	"os"
+	"regexp"
 	"testing"
 	"time"
 
@@ -47,6 +48,34 @@ func Postgres(t testing.TB) *sql.DB {
 	db := stdlib.OpenDB(*config)
 	db.SetMaxOpenConns(20)
 	t.Cleanup(func() { db.Close() })
+	return db
+}
+
+// schemaLine is a line of a doc comment that gofmt keeps as code.
+var schemaLine = regexp.MustCompile(`(?m)^//\t(.*)$`)
+
+// Schema returns the SQL in the doc comments of a Go file, so that tests run on
+// the very tables that the file tells its readers to create.
+func Schema(t testing.TB, file string) (statements string) {
+	t.Helper()
+	source, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, line := range schemaLine.FindAllSubmatch(source, -1) {
+		statements += string(line[1]) + "\n"
+	}
+	if statements == "" {
+		t.Fatalf("%s has no schema in a comment", file)
+	}
+	return statements
+}
+
+// PostgresWith is Postgres with the Schema of a Go file.
+func PostgresWith(t testing.TB, file string) *sql.DB {
+	t.Helper()
+	db := Postgres(t)
+	exec(t, db, Schema(t, file))
 	return db
 }
 
