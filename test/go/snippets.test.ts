@@ -14,34 +14,37 @@ import { catalogue } from '../unit/support/knowledge.ts';
 
 const WORK = path.resolve('.vscode-test/runs/snippets');
 const GOIMPORTS = 'golang.org/x/tools/cmd/goimports@v0.52.0';
-const standardOnly = catalogue.patterns.filter(({ libraries }) => libraries.length === 0);
+/** By the release of Go that a pattern says it needs. */
+const standardByRelease = Map.groupBy(
+  catalogue.patterns.filter(({ libraries }) => libraries.length === 0),
+  ({ goVersion }) => goVersion,
+);
 
 const SLOW = 300_000;
 
 beforeAll(() => rmSync(WORK, { recursive: true, force: true }));
 
-describe('patterns that need the standard library only', { timeout: SLOW }, () => {
-  test('compile together in one package, at the language and library of Go 1.22', () => {
-    const folder = module('together', 'module example.com/together\n\ngo 1.22\n');
-    for (const pattern of standardOnly) {
-      expect(pattern.goVersion, pattern.name).toBe('1.22');
+// vet's stdversion check refuses what is newer than the go line of the module.
+describe.each([...standardByRelease])('at Go %s, patterns that need the standard library only', (release, patterns) => {
+  test('compile together in one package', { timeout: SLOW }, () => {
+    const folder = module(`together-${release}`, `module example.com/together\n\ngo ${release}\n`);
+    for (const pattern of patterns) {
       write(folder, `${pattern.name}.go`, inPackage(pattern.source, 'together'));
     }
-    // vet's stdversion check refuses what is newer than the go line of the module.
     go(folder, 'vet', './...');
   });
 
-  test('compile under other names', () => {
-    const folder = module('renamed', 'module example.com/renamed\n\ngo 1.22\n');
-    for (const pattern of standardOnly) {
+  test('compile under other names', { timeout: SLOW }, () => {
+    const folder = module(`renamed-${release}`, `module example.com/renamed\n\ngo ${release}\n`);
+    for (const pattern of patterns) {
       write(folder, `${pattern.name}/${pattern.name}.go`, renamed(pattern));
     }
     go(folder, 'vet', './...');
   });
 
-  test('compile in an existing file once its imports are organised', () => {
-    const folder = module('pasted', 'module example.com/pasted\n\ngo 1.22\n');
-    for (const pattern of standardOnly) {
+  test('compile in an existing file once its imports are organised', { timeout: SLOW }, () => {
+    const folder = module(`pasted-${release}`, `module example.com/pasted\n\ngo ${release}\n`);
+    for (const pattern of patterns) {
       const declarations = expand(patternSnippets(pattern)[pattern.title]?.body.join('\n') ?? '');
       write(folder, `${pattern.name}/file.go`, `package ${pattern.name}\n\nvar before = 1\n\n${declarations}\n`);
     }
