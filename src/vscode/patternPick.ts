@@ -33,7 +33,9 @@ export function pickPattern(knowledge: Knowledge): Promise<Pattern | undefined> 
       }
     });
     pick.onDidAccept(() => {
-      resolve(pick.selectedItems[0]?.pattern);
+      // Enter pressed before the new list is on the screen names no entry of it: it means the best match.
+      const [best] = pick.items.filter(({ pattern }) => pattern);
+      resolve((pick.selectedItems[0] ?? best)?.pattern);
       pick.hide();
     });
     pick.onDidHide(() => {
