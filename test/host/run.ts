@@ -32,7 +32,11 @@ export interface HostRun {
 export const severalFolders = { entry: 'host/folders/index.ts', folders: ['billing', 'shipping'] } as const;
 
 /** The files that once defeated the placing of code, by command and by completion. */
-export const inserting = { entry: 'host/insert/index.ts' } as const;
+export const inserting = {
+  entry: 'host/insert/index.ts',
+  // The page saves a second after the last key otherwise, and with that words that a test takes back.
+  settings: { 'files.autoSave': 'off' },
+} as const;
 
 const SUITES: Readonly<Record<string, Partial<HostRun>>> = { folders: severalFolders, insert: inserting };
 
