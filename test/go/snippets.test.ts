@@ -4,8 +4,10 @@ import path from 'node:path';
 import { beforeAll, describe, expect, test } from 'vitest';
 import type { Pattern } from '../../src/core/catalogue/catalogue.ts';
 import { planPattern, snippetOf } from '../../src/core/catalogue/patternInsertion.ts';
-import { patternSnippets } from '../../src/core/catalogue/snippet.ts';
+import { patternSnippets, splitGoSource } from '../../src/core/catalogue/snippet.ts';
 import { parseGoFile } from '../../src/core/go/file.ts';
+import { localName } from '../../src/core/go/imports.ts';
+import { renameQualifiers } from '../../src/core/go/names.ts';
 import { applyChanges } from '../../src/core/go/text.ts';
 import { expand } from '../unit/support/expandSnippet.ts';
 import { catalogue } from '../unit/support/knowledge.ts';
@@ -77,6 +79,20 @@ describe('all patterns', { timeout: SLOW }, () => {
     }
     go(folder, 'vet', './...');
     expect(spawnSync('gofmt', ['-l', '.'], { cwd: folder, encoding: 'utf8' }).stdout).toBe('');
+  });
+
+  test.each(['x', 'pkg'])('stay formatted where each import has another name: %s', (alias) => {
+    const folder = withLibraries(`aliased-${alias}`);
+    for (const pattern of catalogue.patterns) {
+      const { imports, declarations } = splitGoSource(pattern.source);
+      const names = imports.map(localName);
+      const others = new Map(names.map((name, index) => [name, `${alias}${index}`]));
+      const lines = imports.map(({ path }, index) => `import ${alias}${index} "${path}"\n`);
+      const file = `package ${pattern.name}\n\n${lines.join('')}\n${renameQualifiers(declarations, others)}`;
+      write(folder, `${pattern.name}/file.go`, file);
+    }
+    go(folder, 'vet', './...');
+    expect(spawnSync('gofmt', ['-d', '.'], { cwd: folder, encoding: 'utf8' }).stdout).toBe('');
   });
 
   test('compile under other names', () => {

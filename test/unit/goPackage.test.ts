@@ -107,6 +107,13 @@ test('a package is renamed where something is selected from it, and nowhere else
   );
 });
 
+test('tags and comments stay aligned where a package is renamed', () => {
+  const code = 'a time.Time `a` // a\nb string    `b` // b\n\nx time.Time // x\n// alone\ny int // y';
+  expect(renameQualifiers(code, new Map([['time', 't']]))).toBe(
+    'a t.Time `a` // a\nb string `b` // b\n\nx t.Time // x\n// alone\ny int // y',
+  );
+});
+
 test('names that are used are those that are not selected', () => {
   expect([...namesUsedIn('func f() { a.b.c(d) } // e')].sort()).toEqual(['a', 'd', 'f']);
 });
