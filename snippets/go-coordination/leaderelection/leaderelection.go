@@ -150,10 +150,13 @@ func (e Election) safeFor(asked time.Time) time.Duration {
 //		name       text PRIMARY KEY,
 //		holder     text NOT NULL,
 //		token      bigint NOT NULL,
-//		expires_at timestamptz NOT NULL
+//		expires_at timestamptz NOT NULL,
+//		UNIQUE (name, token)
 //	);
 //
-// Rows are never deleted: the token in them has to go on growing.
+// With token in a unique key a takeover, which changes it, waits for fenced
+// transactions, and a renewal does not. Rows are never deleted: the token in
+// them has to go on growing.
 type SQLLeaseStore struct {
 	DB *sql.DB
 }
@@ -207,7 +210,7 @@ func (s SQLLeaseStore) update(ctx context.Context, statement string, args ...any
 // it has seen and refuse smaller ones.
 func Fence(ctx context.Context, tx *sql.Tx, name string, token int64) error {
 	var newest int64
-	err := tx.QueryRowContext(ctx, `SELECT token FROM leases WHERE name = $1 FOR SHARE`, name).Scan(&newest)
+	err := tx.QueryRowContext(ctx, `SELECT token FROM leases WHERE name = $1 FOR KEY SHARE`, name).Scan(&newest)
 	if err != nil {
 		return fmt.Errorf("check lease %s: %w", name, err)
 	}

@@ -27,6 +27,7 @@ import (
 //	LE-12 a wrong configuration is refused
 //	LE-13 a deposed leader campaigns again; one that does not stop keeps nobody out
 //	LE-14 no goroutine is left (TestMain, and the bubbles)
+//	LE-15 open fenced transactions hold up neither renewal nor release (server)
 
 const ttl = 9 * time.Second
 

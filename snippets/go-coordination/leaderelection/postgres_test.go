@@ -26,7 +26,8 @@ func newLeases(t *testing.T) (context.Context, *sql.DB, SQLLeaseStore) {
 			name       text PRIMARY KEY,
 			holder     text NOT NULL,
 			token      bigint NOT NULL,
-			expires_at timestamptz NOT NULL
+			expires_at timestamptz NOT NULL,
+			UNIQUE (name, token)
 		)`,
 		`CREATE TABLE ledger (id bigint GENERATED ALWAYS AS IDENTITY, token bigint NOT NULL)`,
 	} {
@@ -234,5 +235,28 @@ func TestPostgresFenceHoldsOffTakeover(t *testing.T) {
 	}
 	if got := <-takeover; got.err != nil || got.token != token+1 { // LE-10
 		t.Errorf("got %+v", got)
+	}
+}
+
+func TestPostgresFenceLetsRenewalsPass(t *testing.T) {
+	ctx, db, s := newLeases(t)
+	token := acquire(ctx, t, s, "a")
+	for range 2 { // as several workers of one leader have them open, one or the other all the time
+		tx, err := db.BeginTx(ctx, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer tx.Rollback()
+		if err := Fence(ctx, tx, "billing", token); err != nil {
+			t.Fatal(err)
+		}
+	}
+	renewCtx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	defer cancel()
+	if err := s.Renew(renewCtx, "billing", token, time.Hour); err != nil { // LE-15
+		t.Errorf("renew: %v", err)
+	}
+	if err := s.Release(renewCtx, "billing", token); err != nil { // LE-15
+		t.Errorf("release: %v", err)
 	}
 }
