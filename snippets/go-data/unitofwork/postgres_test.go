@@ -228,3 +228,56 @@ func TestPostgresCancelDuringStatement(t *testing.T) {
 	}
 	t.Log(err)
 }
+
+func TestPostgresSavepointOutlivesItsDeadline(t *testing.T) {
+	ctx, db := newAccounts(t)
+	for _, result := range []error{errors.New("refused"), nil} {
+		err := InTx(ctx, db, TxOptions{}, func(ctx context.Context, tx Tx) error {
+			optional, cancel := context.WithCancel(ctx)
+			err := InSavepoint(optional, tx, func(ctx context.Context, tx Tx) error {
+				err := exec(ctx, tx, `UPDATE accounts SET balance = 999 WHERE id = 2`)
+				cancel()
+				return errors.Join(err, result)
+			})
+			if err == nil {
+				t.Error("no error")
+			}
+			return exec(ctx, tx, `UPDATE accounts SET balance = 5 WHERE id = 1`)
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := scalar[int](ctx, t, db, `SELECT sum(balance)::int FROM accounts`); got != 5 { // UW-22
+			t.Errorf("result %v: sum %d", result, got)
+		}
+	}
+}
+
+func TestPostgresSwallowedError(t *testing.T) {
+	ctx, db := newAccounts(t)
+	duplicate := `INSERT INTO accounts VALUES (1, 0)`
+	for name, statement := range map[string]func(ctx context.Context, tx Tx) error{
+		"exec": func(ctx context.Context, tx Tx) error { return exec(ctx, tx, duplicate) },
+		"row": func(ctx context.Context, tx Tx) error {
+			return tx.QueryRowContext(ctx, duplicate+` RETURNING id`).Err()
+		},
+		"query": func(ctx context.Context, tx Tx) error { _, err := tx.QueryContext(ctx, `SELECT 1/0`); return err },
+	} {
+		err := InTx(ctx, db, TxOptions{}, func(ctx context.Context, tx Tx) error {
+			if err := statement(ctx, tx); err == nil {
+				t.Errorf("%s: no error", name)
+			}
+			return nil
+		})
+		if !errors.Is(err, ErrTxAborted) || errors.Is(err, ErrCommitUnknown) || txState(err) == "" { // UW-23
+			t.Errorf("%s: got %v", name, err)
+		}
+	}
+	err := InTx(ctx, db, TxOptions{}, func(ctx context.Context, tx Tx) error {
+		_ = InSavepoint(ctx, tx, func(ctx context.Context, tx Tx) error { return exec(ctx, tx, duplicate) })
+		return nil
+	})
+	if err != nil { // UW-23: undone
+		t.Errorf("got %v", err)
+	}
+}

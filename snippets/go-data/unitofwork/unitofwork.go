@@ -15,6 +15,9 @@ var (
 	// ErrCommitUnknown marks a commit whose answer was lost: the work may or may not be done.
 	// Look before trying again, or make the work idempotent.
 	ErrCommitUnknown = errors.New("commit outcome unknown")
+	// ErrTxAborted refuses to commit after an error that fn kept to itself: the server has
+	// given the transaction up, or a savepoint could not be undone. Everything is rolled back.
+	ErrTxAborted = errors.New("transaction aborted by an error that was not returned")
 	// ErrNestedTx refuses a second transaction inside the first: it would not be
 	// atomic with it and can starve the pool. Pass the Tx on, or use InSavepoint.
 	ErrNestedTx = errors.New("already in a transaction of this database")
@@ -94,11 +97,15 @@ func runTx(ctx context.Context, db *sql.DB, opts TxOptions, fn func(context.Cont
 	if !detached {
 		return false, context.Cause(ctx)
 	}
-	if err := fn(context.WithValue(ctx, txKey{db}, true), tx); err != nil {
+	open := &openTx{tx: tx, endTimeout: opts.EndTimeout}
+	if err := fn(context.WithValue(ctx, txKey{db}, true), open); err != nil {
 		return abortedBySerialization(err), err
 	}
 	if ctx.Err() != nil {
 		return false, context.Cause(ctx) // nobody waits for this work any more
+	}
+	if err := errors.Join(open.refused, open.undo); err != nil {
+		return abortedBySerialization(err), fmt.Errorf("%w: %w", ErrTxAborted, err)
 	}
 	defer time.AfterFunc(opts.EndTimeout, cancel).Stop()
 	if err := tx.Commit(); err != nil {
@@ -110,31 +117,81 @@ func runTx(ctx context.Context, db *sql.DB, opts TxOptions, fn func(context.Cont
 	return false, nil
 }
 
-// InSavepoint calls fn inside a savepoint of tx: when fn fails, only what fn
-// did is undone, and the caller may go on with tx. Savepoints nest.
+// openTx is a transaction that knows why it must not be committed.
+type openTx struct {
+	tx         *sql.Tx
+	endTimeout time.Duration
+	refused    error // a statement that the server refused, unless another has succeeded since
+	undo       error // of a savepoint, so that what it did is still there
+}
+
+func (t *openTx) ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error) {
+	result, err := t.tx.ExecContext(ctx, query, args...)
+	t.note(err)
+	return result, err
+}
+
+func (t *openTx) QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
+	rows, err := t.tx.QueryContext(ctx, query, args...)
+	t.note(err)
+	return rows, err
+}
+
+func (t *openTx) QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row {
+	row := t.tx.QueryRowContext(ctx, query, args...)
+	t.note(row.Err())
+	return row
+}
+
+func (t *openTx) note(err error) {
+	if err == nil || txState(err) != "" {
+		t.refused = err
+	}
+}
+
+// InSavepoint calls fn inside a savepoint of tx: when fn fails or its ctx ends,
+// only what fn did is undone, and the caller may go on with tx. Savepoints nest.
 func InSavepoint(ctx context.Context, tx Tx, fn func(ctx context.Context, tx Tx) error) (err error) {
 	if _, err := tx.ExecContext(ctx, "SAVEPOINT nested"); err != nil {
 		return fmt.Errorf("savepoint: %w", err)
 	}
 	released := false
-	defer func() {
-		if released || ctx.Err() != nil { // after a cancel InTx rolls back everything
-			return
-		}
-		for _, statement := range []string{"ROLLBACK TO SAVEPOINT nested", "RELEASE SAVEPOINT nested"} {
-			if _, undoErr := tx.ExecContext(ctx, statement); undoErr != nil {
-				err = errors.Join(err, fmt.Errorf("undo savepoint: %w", undoErr))
-				return
-			}
+	defer func() { // on panic and runtime.Goexit too
+		if !released {
+			err = errors.Join(err, undoSavepoint(ctx, tx))
 		}
 	}()
 	if err := fn(ctx, tx); err != nil {
 		return err
 	}
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
 	if _, err := tx.ExecContext(ctx, "RELEASE SAVEPOINT nested"); err != nil {
 		return fmt.Errorf("release savepoint: %w", err)
 	}
 	released = true
+	return nil
+}
+
+// undoSavepoint also works when the ctx of the savepoint has ended; that of the transaction may go on.
+func undoSavepoint(ctx context.Context, tx Tx) error {
+	timeout := TxOptions{}.withDefaults().EndTimeout
+	open, ok := tx.(*openTx)
+	if ok {
+		timeout = open.endTimeout
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), timeout)
+	defer cancel()
+	for _, statement := range []string{"ROLLBACK TO SAVEPOINT nested", "RELEASE SAVEPOINT nested"} {
+		if _, err := tx.ExecContext(ctx, statement); err != nil {
+			err = fmt.Errorf("undo savepoint: %w", err)
+			if ok {
+				open.undo = err
+			}
+			return err
+		}
+	}
 	return nil
 }
 

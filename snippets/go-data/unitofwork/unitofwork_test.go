@@ -39,6 +39,9 @@ import (
 //	UW-19 isolation and read-only reach the driver
 //	UW-20 an outbox row written in the transaction shares its fate (server)
 //	UW-21 concurrent serializable increments lose nothing (server)
+//	UW-22 a savepoint whose own ctx has ended is undone, whatever fn returns (server)
+//	UW-23 a savepoint that cannot be undone, and a refused statement that fn keeps to itself, is ErrTxAborted and
+//	      no ErrCommitUnknown; what is undone to a savepoint does not count (also server)
 
 func TestCommitIsLast(t *testing.T) {
 	d, db := newFakeDB(t)
@@ -395,6 +398,28 @@ func TestSavepointErrors(t *testing.T) {
 		if last := d.log()[len(d.log())-1]; last != "rollback" {
 			t.Errorf("%s: ended with %s", tc.fails, last)
 		}
+	}
+}
+
+func TestSavepointThatStaysIsNotCommitted(t *testing.T) {
+	d, db := newFakeDB(t)
+	lost := errors.New("no answer")
+	d.onExec = func(statement string) error {
+		if statement == "ROLLBACK TO SAVEPOINT nested" {
+			return lost
+		}
+		return nil
+	}
+	err := InTx(context.Background(), db, TxOptions{}, func(ctx context.Context, tx Tx) error {
+		_ = InSavepoint(ctx, tx, func(context.Context, Tx) error { return errors.New("out of stock") })
+		_, err := tx.ExecContext(ctx, "goes on")
+		return err
+	})
+	if !errors.Is(err, ErrTxAborted) || !errors.Is(err, lost) { // UW-23
+		t.Errorf("got %v", err)
+	}
+	if last := d.log()[len(d.log())-1]; last != "rollback" {
+		t.Errorf("ended with %s", last)
 	}
 }
 
