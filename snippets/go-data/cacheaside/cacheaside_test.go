@@ -30,6 +30,7 @@ import (
 //	CA-13 a wrong configuration is refused
 //	CA-14 no goroutine is left (TestMain), and no race at 64 goroutines
 //	CA-15 with Redis as a second level: instances share entries, and Redis may be down (redis_test.go)
+//	CA-16 with Redis: a reader that began before a change stores nothing after it (redis_test.go)
 
 var errAbsent = errors.New("no such row")
 

@@ -4,6 +4,8 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
+	"strconv"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -17,20 +19,38 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// throughRedis loads from Redis first and fills it on a miss. Redis that is
+const (
+	valueMark = "v" // before what is a value in Redis
+	leaseMark = "l" // before what a reader leaves there while it loads
+)
+
+// store puts a value in the place of the reader's own lease. A delete in the
+// meantime took the lease away, so that nothing older than the delete is stored.
+var store = redis.NewScript(`
+	if redis.call('GET', KEYS[1]) == ARGV[1] then
+		redis.call('SET', KEYS[1], ARGV[2], 'PX', ARGV[3])
+	end
+	return 0`)
+
+// throughRedis looks into Redis first and fills it on a miss. Redis that is
 // slow or down costs its timeout, never the answer.
 func throughRedis(client *redis.Client, prefix string, load func(context.Context, string) (int, error)) func(context.Context, string) (int, error) {
+	const timeout = 500 * time.Millisecond
 	return func(ctx context.Context, key string) (int, error) {
-		redisCtx, cancel := context.WithTimeout(ctx, 500*time.Millisecond)
+		lookCtx, cancel := context.WithTimeout(ctx, timeout)
 		defer cancel()
-		if value, err := client.Get(redisCtx, prefix+key).Int(); err == nil {
-			return value, nil
+		lease := leaseMark + rand.Text()
+		found, err := client.SetArgs(lookCtx, prefix+key, lease, redis.SetArgs{Mode: "NX", Get: true, TTL: 10 * time.Second}).Result()
+		if value, ok := strings.CutPrefix(found, valueMark); err == nil && ok {
+			return strconv.Atoi(value)
 		}
-		value, err := load(ctx, key)
-		if err != nil {
-			return 0, err
+		value, loadErr := load(ctx, key)
+		if loadErr != nil || !errors.Is(err, redis.Nil) { // the lease is another's, or Redis is down
+			return value, loadErr
 		}
-		_ = client.Set(redisCtx, prefix+key, value, time.Minute).Err()
+		storeCtx, cancel := context.WithTimeout(ctx, timeout)
+		defer cancel()
+		_ = store.Run(storeCtx, client, []string{prefix + key}, lease, valueMark+strconv.Itoa(value), time.Minute.Milliseconds()).Err()
 		return value, nil
 	}
 }
@@ -79,6 +99,42 @@ func TestRedisSharesEntries(t *testing.T) {
 		if v := get(t, c, "k"); v != 2 { // CA-10
 			t.Errorf("got %d", v)
 		}
+	}
+}
+
+func TestRedisKeepsNothingOlderThanADelete(t *testing.T) {
+	ctx := t.Context()
+	client := newRedis(t)
+	prefix := "test:" + rand.Text() + ":"
+	var row atomic.Int64
+	row.Store(1)
+	hasRead, goOn := make(chan struct{}), make(chan struct{})
+	var once sync.Once
+	c := newCache(t, LoadingCacheConfig[string, int]{
+		Load: throughRedis(client, prefix, func(context.Context, string) (int, error) {
+			value := int(row.Load())
+			once.Do(func() { close(hasRead); <-goOn })
+			return value, nil
+		}),
+	})
+	slow := make(chan struct{})
+	go func() {
+		defer close(slow)
+		_, _ = c.Get(ctx, "k")
+	}()
+	<-hasRead
+	row.Store(2) // the change: commit, delete in Redis, Invalidate
+	if err := client.Del(ctx, prefix+"k").Err(); err != nil {
+		t.Fatal(err)
+	}
+	c.Invalidate("k")
+	close(goOn)
+	<-slow
+	for range 2 {
+		if v := get(t, c, "k"); v != 2 { // CA-16
+			t.Errorf("got %d", v)
+		}
+		c.Invalidate("k") // so that the next one comes from Redis
 	}
 }
 
