@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"reflect"
 	"time"
 )
 
@@ -15,8 +16,8 @@ var (
 	ErrInvalidMessage = errors.New("invalid message")
 	// ErrHandlerSkipped betrays a decorator that reported success without calling next.
 	ErrHandlerSkipped = errors.New("handler was not called")
-	// ErrHandlerTimeout is the cause of a call that ran longer than its limit.
-	ErrHandlerTimeout = errors.New("handler timed out")
+	// ErrHandlerTimeout marks a call that ran longer than its limit. It is a context.DeadlineExceeded.
+	ErrHandlerTimeout = fmt.Errorf("handler timed out: %w", context.DeadlineExceeded)
 )
 
 // CommandHandler changes state. It answers with an error alone: what a caller
@@ -80,24 +81,36 @@ func chainHandler(decorators []HandlerDecorator) HandlerDecorator {
 	return chain
 }
 
-// LogHandler writes one line per call with its name, duration and error; a call
-// whose caller went away is no error. It never writes the message.
+// LogHandler writes one line per call with its name, duration and error. A call
+// whose caller went away or sent an invalid message is no error of the service.
+// It never writes the message, nor what Validate said of it. A nil logger is
+// slog.Default(), a nil now is time.Now.
 func LogHandler(logger *slog.Logger, now func() time.Time) HandlerDecorator {
 	return MeasureHandler(now, func(ctx context.Context, name string, took time.Duration, err error) {
 		level, attrs := slog.LevelInfo, []slog.Attr{slog.String("handler", name), slog.Duration("took", took)}
-		if err != nil {
+		switch {
+		case errors.Is(err, ErrInvalidMessage):
+			attrs = append(attrs, slog.String("error", ErrInvalidMessage.Error())) // the rest may quote the message
+		case err != nil:
 			attrs = append(attrs, slog.String("error", err.Error()))
 			if !errors.Is(err, context.Canceled) || ctx.Err() == nil {
 				level = slog.LevelError
 			}
+		}
+		if logger == nil {
+			slog.LogAttrs(ctx, level, "handled", attrs...)
+			return
 		}
 		logger.LogAttrs(ctx, level, "handled", attrs...)
 	})
 }
 
 // MeasureHandler reports every call once, also one that panics or ends its
-// goroutine, which goes on afterwards.
+// goroutine, which goes on afterwards. A nil now is time.Now.
 func MeasureHandler(now func() time.Time, record func(ctx context.Context, name string, took time.Duration, err error)) HandlerDecorator {
+	if now == nil {
+		now = time.Now
+	}
 	return func(ctx context.Context, call HandlerCall, next func(context.Context) error) error {
 		start := now()
 		err := fmt.Errorf("%s did not return", call.Name)
@@ -107,21 +120,41 @@ func MeasureHandler(now func() time.Time, record func(ctx context.Context, name 
 	}
 }
 
-// LimitHandler ends the context of a call after limit, or earlier if the caller's deadline is earlier.
+// LimitHandler ends the context of a call after limit, or earlier if the
+// caller's deadline is earlier. What fails for its limit is an ErrHandlerTimeout.
 func LimitHandler(limit time.Duration) HandlerDecorator {
-	return func(ctx context.Context, _ HandlerCall, next func(context.Context) error) error {
+	return func(ctx context.Context, call HandlerCall, next func(context.Context) error) error {
 		ctx, cancel := context.WithTimeoutCause(ctx, limit, ErrHandlerTimeout)
 		defer cancel()
-		return next(ctx)
+		err := next(ctx)
+		// Most code returns ctx.Err(), which does not say whose deadline it was.
+		if errors.Is(err, context.DeadlineExceeded) && !errors.Is(err, ErrHandlerTimeout) && context.Cause(ctx) == ErrHandlerTimeout {
+			return fmt.Errorf("%s: %w: %w", call.Name, ErrHandlerTimeout, err)
+		}
+		return err
 	}
 }
 
-// ValidateHandler calls the message's Validate method, if it has one, before the handler.
+// ValidateHandler calls the message's Validate method, if it or a pointer to it has one, before the handler.
 func ValidateHandler(ctx context.Context, call HandlerCall, next func(context.Context) error) error {
-	if message, ok := call.Message.(interface{ Validate() error }); ok {
+	if message, ok := validatable(call.Message); ok {
 		if err := message.Validate(); err != nil {
 			return fmt.Errorf("%s: %w: %w", call.Name, ErrInvalidMessage, err)
 		}
 	}
 	return next(ctx)
+}
+
+type messageValidator interface{ Validate() error }
+
+func validatable(message any) (messageValidator, bool) {
+	if validator, ok := message.(messageValidator); ok || message == nil {
+		return validator, ok
+	}
+	if !reflect.PointerTo(reflect.TypeOf(message)).Implements(reflect.TypeFor[messageValidator]()) {
+		return nil, false
+	}
+	pointer := reflect.New(reflect.TypeOf(message))
+	pointer.Elem().Set(reflect.ValueOf(message))
+	return pointer.Interface().(messageValidator), true
 }

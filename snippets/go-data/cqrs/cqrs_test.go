@@ -26,6 +26,10 @@ import (
 //	CQ-7 an invalid message does not reach the handler
 //	CQ-8 the limit reaches the handler's ctx with its own cause and never extends the caller's
 //	CQ-9 decorated handlers are safe for concurrent use; calls share nothing
+//	CQ-10 a call that fails for its limit is ErrHandlerTimeout and context.DeadlineExceeded; the caller's deadline is not
+//	CQ-11 an invalid message is logged below ERROR and without what Validate said of it
+//	CQ-12 Validate with a pointer receiver is called, too; a nil message is none
+//	CQ-13 a nil logger and a nil clock are the default ones
 
 type placeOrder struct {
 	ID    string
@@ -221,4 +225,42 @@ func TestConcurrentCalls(t *testing.T) {
 		})
 	}
 	wg.Wait()
+}
+
+func TestLimitIsNamed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		wait := func(ctx context.Context, _ int) error { <-ctx.Done(); return fmt.Errorf("query: %w", ctx.Err()) }
+		h := DecorateCommand("slow", wait, LimitHandler(time.Second))
+		if err := h(context.Background(), 1); !errors.Is(err, ErrHandlerTimeout) || !errors.Is(err, context.DeadlineExceeded) { // CQ-10
+			t.Errorf("limit: got %v", err)
+		}
+		ctx, cancel := context.WithTimeout(context.Background(), time.Millisecond)
+		defer cancel()
+		if err := h(ctx, 1); errors.Is(err, ErrHandlerTimeout) || !errors.Is(err, context.DeadlineExceeded) { // CQ-10
+			t.Errorf("caller's deadline: got %v", err)
+		}
+	})
+}
+
+type pointerCommand struct{ Email string }
+
+func (c *pointerCommand) Validate() error { return fmt.Errorf("address %q has no domain", c.Email) }
+
+func TestInvalidMessages(t *testing.T) {
+	var out bytes.Buffer
+	logger := slog.New(slog.NewTextHandler(&out, nil))
+	h := DecorateCommand("place", func(context.Context, pointerCommand) error {
+		t.Error("the handler was called")
+		return nil
+	}, LogHandler(logger, nil), ValidateHandler)
+	if err := h(context.Background(), pointerCommand{"jane@example.com"}); !errors.Is(err, ErrInvalidMessage) { // CQ-12
+		t.Errorf("got %v", err)
+	}
+	if line := out.String(); strings.Contains(line, "ERROR") || strings.Contains(line, "jane") || !strings.Contains(line, "invalid message") { // CQ-11
+		t.Errorf("logged %s", line)
+	}
+	none := DecorateCommand("none", func(context.Context, error) error { return nil }, LogHandler(nil, nil), ValidateHandler)
+	if err := none(context.Background(), nil); err != nil { // CQ-12, CQ-13
+		t.Errorf("got %v", err)
+	}
 }
