@@ -11,8 +11,13 @@ import (
 	"time"
 )
 
-// ErrStreamConflict says that the stream has grown, or is shorter, than expected.
-var ErrStreamConflict = errors.New("event stream changed meanwhile")
+var (
+	// ErrStreamConflict says that the stream has grown, or is shorter, than expected.
+	ErrStreamConflict = errors.New("event stream changed meanwhile")
+	// ErrEventsRestored says that events or the cursor carry transaction ids of another server,
+	// as after a restore: new events would be passed over. EventStore says how to repair that.
+	ErrEventsRestored = errors.New("events with transaction ids of another server")
+)
 
 // RecordedEvent is one fact. Stream and Version identify it for ever.
 type RecordedEvent struct {
@@ -130,6 +135,12 @@ type EventDB interface {
 //		PRIMARY KEY (stream, version)
 //	);
 //	CREATE INDEX ON events (transaction_id, position);
+//
+// After a restore into another server, before anybody writes:
+//
+//	UPDATE events SET transaction_id = pg_current_xact_id();
+//
+// and every projection is built anew from the zero EventCursor.
 type EventStore struct {
 	db EventDB
 }
@@ -148,9 +159,11 @@ func (s *EventStore) Append(ctx context.Context, stream string, expected int64, 
 		return err
 	}
 	// The condition finds a stream that has moved on; the primary key, one that moves at this moment.
+	// A transaction may be older than the one before it in the stream: Since must not see it earlier.
 	result, err := s.db.ExecContext(ctx, `
-		INSERT INTO events (stream, version, type, data)
-		SELECT $1, $2::bigint + position, event->>'Type', event->'Data'
+		INSERT INTO events (stream, version, type, data, transaction_id)
+		SELECT $1, $2::bigint + position, event->>'Type', event->'Data', greatest(pg_current_xact_id(),
+			(SELECT transaction_id FROM events WHERE stream = $1 AND version = $2))
 		FROM jsonb_array_elements($3::jsonb) WITH ORDINALITY AS batch (event, position)
 		WHERE $2 = (SELECT coalesce(max(version), 0) FROM events WHERE stream = $1)`,
 		stream, expected, string(batch))
@@ -182,7 +195,8 @@ type EventCursor struct {
 
 // Since returns up to limit events of all streams after cursor, at most 1,000,
 // and where to go on. Positions are given out before COMMIT, so it holds back
-// what an open transaction might still slip in front of.
+// what an open transaction might still slip in front of. Of one stream a higher
+// version never comes first.
 func (s *EventStore) Since(ctx context.Context, after EventCursor, limit int) (events []RecordedEvent, next EventCursor, err error) {
 	next = after
 	err = s.query(ctx, func(event RecordedEvent, at EventCursor) error {
@@ -196,7 +210,26 @@ func (s *EventStore) Since(ctx context.Context, after EventCursor, limit int) (e
 	if err != nil {
 		return nil, after, fmt.Errorf("read events: %w", err)
 	}
+	if len(events) == 0 {
+		return nil, after, s.checkServer(ctx, after)
+	}
 	return events, next, nil
+}
+
+// checkServer looks for transactions that this server has not come to yet.
+func (s *EventStore) checkServer(ctx context.Context, after EventCursor) error {
+	rows, err := s.db.QueryContext(ctx, `
+		SELECT WHERE $1::text::xid8 >= pg_snapshot_xmax(pg_current_snapshot()) OR EXISTS (
+			SELECT FROM events WHERE transaction_id >= pg_snapshot_xmax(pg_current_snapshot())
+			AND transaction_id IS DISTINCT FROM pg_current_xact_id_if_assigned())`, fmt.Sprint(after.TransactionID))
+	if err != nil {
+		return fmt.Errorf("check events: %w", err)
+	}
+	defer rows.Close()
+	if rows.Next() {
+		return ErrEventsRestored
+	}
+	return rows.Err()
 }
 
 func (s *EventStore) query(ctx context.Context, yield func(RecordedEvent, EventCursor) error, where string, args ...any) error {

@@ -24,6 +24,8 @@ import (
 //	ES-11 Since passes over nothing that commits later, page by page (server)
 //	ES-12 projection rows and cursor share the fate of one transaction (server)
 //	ES-13 ctx reaches the log; a read that breaks off is an error (also server)
+//	ES-14 of one stream Since never gives a higher version first, whichever transaction began first (server)
+//	ES-15 after a restore into another server Since fails until the repair, which loses nothing (server)
 
 // The sample aggregate: an account that must not be overdrawn.
 type account struct{ balance, entries int }

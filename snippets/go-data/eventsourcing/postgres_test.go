@@ -317,3 +317,87 @@ func TestPostgresContext(t *testing.T) {
 		}
 	}
 }
+
+func TestPostgresFeedKeepsTheOrderOfAStream(t *testing.T) {
+	ctx, db := newEvents(t)
+	older, err := db.BeginTx(ctx, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer older.Rollback()
+	if _, err := older.ExecContext(ctx, `UPDATE totals SET cents = 1`); err != nil { // it has its id from here on
+		t.Fatal(err)
+	}
+	if err := NewEventStore(db).Append(ctx, "a", 0, []RecordedEvent{cents(1)}); err != nil {
+		t.Fatal(err)
+	}
+	if err := NewEventStore(older).Append(ctx, "a", 1, []RecordedEvent{cents(2)}); err != nil {
+		t.Fatal(err)
+	}
+	if events, _, err := NewEventStore(db).Since(ctx, EventCursor{}, 10); len(events) != 0 || err != nil { // held back
+		t.Errorf("%d events, %v", len(events), err)
+	}
+	if err := older.Commit(); err != nil {
+		t.Fatal(err)
+	}
+	var cursor EventCursor
+	for version := int64(1); version <= 2; version++ {
+		events, next, err := NewEventStore(db).Since(ctx, cursor, 1)
+		if err != nil || len(events) != 1 || events[0].Version != version { // ES-14
+			t.Fatalf("got %+v, %v", events, err)
+		}
+		cursor = next
+	}
+}
+
+func TestPostgresRestoredIntoAnotherServer(t *testing.T) {
+	ctx, db := newEvents(t)
+	store := NewEventStore(db)
+	exec := func(statement string) {
+		t.Helper()
+		if _, err := db.ExecContext(ctx, statement); err != nil {
+			t.Fatal(err)
+		}
+	}
+	exec(`INSERT INTO events (stream, version, type, data, transaction_id) VALUES ('a', 1, 'moved.v2', '{"Cents":1}', '9000000000')`)
+	restored := EventCursor{TransactionID: 9_000_000_000, Position: 1}
+	if err := store.Append(ctx, "a", 1, []RecordedEvent{cents(2)}); err != nil {
+		t.Fatal(err)
+	}
+	if err := store.Append(ctx, "b", 0, []RecordedEvent{cents(3)}); err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := store.Since(ctx, restored, 10); !errors.Is(err, ErrEventsRestored) { // ES-15
+		t.Errorf("old cursor: %v", err)
+	}
+	_, next, err := store.Since(ctx, EventCursor{}, 10)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := store.Since(ctx, next, 10); !errors.Is(err, ErrEventsRestored) { // ES-15
+		t.Errorf("new cursor: %v", err)
+	}
+	exec(`UPDATE events SET transaction_id = pg_current_xact_id()`)
+	events, next, err := store.Since(ctx, EventCursor{}, 10)
+	if err != nil || len(events) != 3 || events[0].Stream != "a" || events[0].Version != 1 || events[1].Version != 2 { // ES-15
+		t.Errorf("repaired: %+v, %v", events, err)
+	}
+	if events, _, err := store.Since(ctx, next, 10); len(events) != 0 || err != nil {
+		t.Errorf("at the end: %+v, %v", events, err)
+	}
+}
+
+func TestPostgresFeedInsideAWritingTransaction(t *testing.T) {
+	ctx, db := newEvents(t)
+	tx, err := db.BeginTx(ctx, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer tx.Rollback()
+	if err := NewEventStore(tx).Append(ctx, "a", 0, []RecordedEvent{cents(1)}); err != nil {
+		t.Fatal(err)
+	}
+	if events, _, err := NewEventStore(tx).Since(ctx, EventCursor{}, 10); len(events) != 0 || err != nil { // ES-15: its own
+		t.Errorf("%+v, %v", events, err)
+	}
+}
