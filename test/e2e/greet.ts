@@ -4,7 +4,7 @@ import type { Workbench } from './workbench.ts';
 /** Opens the side bar by its icon, follows it to the walkthrough and to chat, and finds Insert Pattern in the editor. */
 export async function greetNewcomer(workbench: Workbench): Promise<void> {
   const { page } = workbench;
-  await page.locator('.activitybar a[aria-label="Go Architect"]').click();
+  await workbench.icon.click();
   const view = page.locator('.pane', { has: page.locator('.pane-header[aria-label^="Start"]') });
   const button = (name: string) => view.locator('.monaco-button', { hasText: name });
   await button('Scaffold Service').waitFor();
@@ -32,7 +32,7 @@ export async function greetNewcomer(workbench: Workbench): Promise<void> {
     await workbench.screenshot(`step-${step + 1}`);
   }
 
-  await page.locator('.activitybar a[aria-label="Go Architect"]').focus();
+  await workbench.icon.focus();
   await button('Ask @go-architect').focus();
   await page.keyboard.press('Enter');
   await page.locator('.interactive-input-part .view-lines', { hasText: '@go-architect' }).waitFor();

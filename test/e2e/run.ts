@@ -69,7 +69,7 @@ export async function runE2E(report: (line: string) => void, only: readonly stri
       }
     }
     const results: TestResult[] = [];
-    await runAll((result) => results.push(result), 120_000);
+    await runAll((result) => results.push(result), 180_000);
     return results;
   } finally {
     await browser.close();

@@ -18,10 +18,16 @@ export class Workbench {
     page.setDefaultTimeout(30_000);
   }
 
-  /** Opens the page and waits until the files of the folder are listed. */
+  /** Opens the page and waits until the files of the folder are listed and the extension is there. */
   async open(address: string): Promise<void> {
     await this.page.goto(address);
     await this.explorerItem('go.mod').waitFor();
+    await this.icon.waitFor({ timeout: 90_000 }); // the first start on a busy machine takes its time
+  }
+
+  /** The extension's icon in the activity bar. */
+  get icon(): Locator {
+    return this.page.locator('.activitybar a[aria-label="Go Architect"]');
   }
 
   /** Keeps a screenshot. */
