@@ -81,6 +81,20 @@ describe('all patterns', { timeout: SLOW }, () => {
     expect(spawnSync('gofmt', ['-l', '.'], { cwd: folder, encoding: 'utf8' }).stdout).toBe('');
   });
 
+  test('a repository for each of two aggregates compile in one package', () => {
+    const folder = withLibraries('aggregates');
+    const repository = catalogue.patterns.filter(({ name }) => name === 'repository');
+    const body = repository.flatMap((pattern) => patternSnippets(pattern)[`${pattern.title} (whole file)`]?.body ?? []);
+    for (const names of [
+      ['Invoice', 'invoices', 'invoice'],
+      ['Delivery', 'deliveries', 'delivery'],
+    ]) {
+      const text = expand(body.join('\n'), { TM_DIRECTORY: '/x/postgres' }, [...names, '200']);
+      write(folder, `postgres/${names[2]}.go`, text);
+    }
+    go(folder, 'vet', './...');
+  });
+
   test.each(['x', 'pkg'])('stay formatted where each import has another name: %s', (alias) => {
     const folder = withLibraries(`aliased-${alias}`);
     for (const pattern of catalogue.patterns) {

@@ -44,8 +44,8 @@ type OrderStore interface {
 
 var _ OrderStore = (*OrderRepository)(nil)
 
-// DBTX is the part of *sql.DB, *sql.Conn and *sql.Tx that a repository needs.
-type DBTX interface {
+// OrderDB is the part of *sql.DB, *sql.Conn and *sql.Tx that a repository needs.
+type OrderDB interface {
 	ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error)
 	QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)
 	QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row
@@ -64,13 +64,13 @@ type DBTX interface {
 //	);
 //	CREATE INDEX ON orders (customer_id, id);
 //
-// It is as safe for concurrent use as its DBTX: *sql.DB is, a transaction is not.
+// It is as safe for concurrent use as its OrderDB: *sql.DB is, a transaction is not.
 type OrderRepository struct {
-	db DBTX
+	db OrderDB
 }
 
 // NewOrderRepository works on db, which is a pool or a transaction.
-func NewOrderRepository(db DBTX) *OrderRepository {
+func NewOrderRepository(db OrderDB) *OrderRepository {
 	return &OrderRepository{db: db}
 }
 
