@@ -37,7 +37,7 @@ type EventConsumer struct {
 
 	Workers       int           // 8 if zero
 	HandleTimeout time.Duration // 20 s if zero
-	MaxAttempts   int           // then the event is a dead letter; 5 if zero
+	MaxAttempts   int           // then the event is a dead letter; 12 if zero: 9 to 19 minutes
 	BaseDelay     time.Duration // before the second attempt, then doubled; 1 s if zero
 	MaxDelay      time.Duration // 5 min if zero
 }
@@ -45,11 +45,7 @@ type EventConsumer struct {
 // Run handles events until ctx ends, then finishes those already fetched and
 // returns nil. It returns an error when the consumer is unfit or gone.
 func (c EventConsumer) Run(ctx context.Context) error {
-	c.Workers = cmp.Or(c.Workers, 8)
-	c.HandleTimeout = cmp.Or(c.HandleTimeout, 20*time.Second)
-	c.MaxAttempts = cmp.Or(c.MaxAttempts, 5)
-	c.BaseDelay = cmp.Or(c.BaseDelay, time.Second)
-	c.MaxDelay = cmp.Or(c.MaxDelay, 5*time.Minute)
+	c = c.withDefaults()
 	if err := c.check(ctx); err != nil {
 		return err
 	}
@@ -85,6 +81,15 @@ func (c EventConsumer) Run(ctx context.Context) error {
 			c.Report(fmt.Errorf("consume: %w", err)) // a lost connection: the client asks again by itself
 		}
 	}
+}
+
+func (c EventConsumer) withDefaults() EventConsumer {
+	c.Workers = cmp.Or(c.Workers, 8)
+	c.HandleTimeout = cmp.Or(c.HandleTimeout, 20*time.Second)
+	c.MaxAttempts = cmp.Or(c.MaxAttempts, 12)
+	c.BaseDelay = cmp.Or(c.BaseDelay, time.Second)
+	c.MaxDelay = cmp.Or(c.MaxDelay, 5*time.Minute)
+	return c
 }
 
 func (c EventConsumer) check(ctx context.Context) error {

@@ -34,6 +34,7 @@ import (
 //	EC-10 an unfit consumer or configuration is refused
 //	EC-11 Run ends with an error when the consumer or the connection is gone
 //	EC-12 no goroutine is left (TestMain)
+//	EC-13 the defaults give a dependency 9 to 19 minutes: longer than a failover
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
@@ -197,6 +198,19 @@ func TestDelay(t *testing.T) {
 		}
 		if least < want/2 || most > want || most-least < want/4 { // EC-2
 			t.Errorf("attempt %d: from %v to %v", attempt, least, most)
+		}
+	}
+}
+
+func TestDefaultsOutliveAFailover(t *testing.T) {
+	c := EventConsumer{}.withDefaults()
+	for range 100 {
+		var sum time.Duration
+		for attempt := 1; attempt < c.MaxAttempts; attempt++ {
+			sum += c.delay(uint64(attempt))
+		}
+		if sum < 9*time.Minute || sum > 19*time.Minute { // EC-13, as the page says
+			t.Errorf("dead letter after %v", sum)
 		}
 	}
 }

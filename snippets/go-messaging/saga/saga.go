@@ -42,7 +42,7 @@ type Saga[D any] struct {
 	StepTimeout time.Duration // of one Do or Undo; 10 s if zero
 	Lease       time.Duration // after a crash others wait so long; 30 s if zero
 	Poll        time.Duration // between looks for work; 1 s if zero
-	MaxAttempts int           // of one step, then it is aborted or stuck; 10 if zero
+	MaxAttempts int           // of one step, then it is aborted or stuck; 12 if zero: 9 to 19 minutes
 	MaxDelay    time.Duration // between attempts, which start at Poll and double; 5 min if zero
 }
 
@@ -111,7 +111,7 @@ func (s Saga[D]) withDefaults() (Saga[D], error) {
 	s.StepTimeout = cmp.Or(s.StepTimeout, 10*time.Second)
 	s.Lease = cmp.Or(s.Lease, 30*time.Second)
 	s.Poll = cmp.Or(s.Poll, time.Second)
-	s.MaxAttempts = cmp.Or(s.MaxAttempts, 10)
+	s.MaxAttempts = cmp.Or(s.MaxAttempts, 12)
 	s.MaxDelay = cmp.Or(s.MaxDelay, 5*time.Minute)
 	if s.DB == nil || s.Report == nil || s.Name == "" || len(s.Steps) == 0 {
 		return s, errors.New("saga: DB, Name, Steps and Report are required")
@@ -231,12 +231,7 @@ func (s Saga[D]) failed(ctx context.Context, i int, st sagaState, cause error) e
 	delay := time.Duration(0)
 	switch {
 	case !final:
-		delay = s.Poll
-		for n := 1; n < st.attempts && delay < s.MaxDelay; n++ {
-			delay *= 2
-		}
-		delay = min(delay, s.MaxDelay)
-		delay = delay/2 + rand.N(delay/2+1)
+		delay = s.delay(st.attempts)
 	case st.undoing || committed:
 		st.status = "stuck"
 		cause = fmt.Errorf("stuck: %w", cause)
@@ -244,6 +239,16 @@ func (s Saga[D]) failed(ctx context.Context, i int, st sagaState, cause error) e
 		st.undoing, st.attempts = true, 0
 	}
 	return errors.Join(cause, s.save(ctx, st, delay, cause))
+}
+
+// delay doubles with each attempt up to MaxDelay; half of it is random.
+func (s Saga[D]) delay(attempt int) time.Duration {
+	delay := s.Poll
+	for ; attempt > 1 && delay < s.MaxDelay; attempt-- {
+		delay *= 2
+	}
+	delay = min(delay, s.MaxDelay)
+	return delay/2 + rand.N(delay/2+1)
 }
 
 // save stores progress unless another runner has the saga by now.

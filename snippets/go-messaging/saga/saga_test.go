@@ -33,6 +33,7 @@ import (
 //	SG-12 a stored step that the code no longer knows makes the saga stuck
 //	SG-13 StepTimeout bounds a step
 //	SG-14 a wrong configuration is refused
+//	SG-15 the defaults give a service 9 to 19 minutes: longer than a failover
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
@@ -569,6 +570,23 @@ func TestConfig(t *testing.T) {
 		change(&s)
 		if err := s.Run(context.Background()); err == nil { // SG-14
 			t.Errorf("%s: accepted", name)
+		}
+	}
+}
+
+func TestDefaultsOutliveAFailover(t *testing.T) {
+	step := SagaStep[trip]{Name: "flight", Do: func(context.Context, string, *trip) error { return nil }}
+	s, err := Saga[trip]{DB: &sql.DB{}, Name: "trip", Steps: []SagaStep[trip]{step}, Report: func(error) {}}.withDefaults()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 100 {
+		var sum time.Duration
+		for attempt := 1; attempt < s.MaxAttempts; attempt++ {
+			sum += s.delay(attempt)
+		}
+		if sum < 9*time.Minute || sum > 19*time.Minute { // SG-15, as the page says
+			t.Errorf("aborted after %v", sum)
 		}
 	}
 }
