@@ -12,6 +12,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
@@ -136,6 +138,10 @@ func (c EventConsumer) process(ctx context.Context, msg jetstream.Msg) {
 			settle(err)
 		}
 	}()
+	if meta.NumDelivered > uint64(c.MaxAttempts) { // it kills its process: Handle would never settle it
+		settle(errors.New("the attempts before had no outcome"))
+		return
+	}
 	handleCtx, cancel := context.WithTimeout(ctx, c.HandleTimeout)
 	defer cancel()
 	err = c.Handle(handleCtx, msg)
@@ -169,7 +175,7 @@ func (c EventConsumer) bury(ctx context.Context, msg jetstream.Msg, meta *jetstr
 			header[name] = values
 		}
 	}
-	header["dead-letter-reason"] = []string{strings.Join(strings.Fields(cause.Error()), " ")}
+	header["dead-letter-reason"] = []string{deadLetterReason(cause)}
 	header["dead-letter-attempts"] = []string{strconv.FormatUint(meta.NumDelivered, 10)}
 	header["dead-letter-subject"] = []string{msg.Subject()}
 	header["dead-letter-stored"] = []string{meta.Timestamp.UTC().Format(time.RFC3339Nano)}
@@ -178,6 +184,17 @@ func (c EventConsumer) bury(ctx context.Context, msg jetstream.Msg, meta *jetstr
 	_, err := c.JetStream.PublishMsg(ctx, &nats.Msg{Subject: c.DeadLetters, Header: header, Data: msg.Data()},
 		jetstream.WithMsgID(origin))
 	return err
+}
+
+// deadLetterReason returns the first 1,000 characters of an error as a header can hold them.
+func deadLetterReason(err error) string {
+	reason := strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) && !unicode.IsSpace(r) {
+			return utf8.RuneError
+		}
+		return r
+	}, strings.ToValidUTF8(fmt.Sprintf("%.1000v", err), string(utf8.RuneError)))
+	return strings.Join(strings.Fields(reason), " ")
 }
 
 // delay doubles with each attempt up to MaxDelay; half of it is random, so that a batch does not come back as one.

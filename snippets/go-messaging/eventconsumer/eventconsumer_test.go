@@ -35,6 +35,8 @@ import (
 //	EC-11 Run ends with an error when the consumer or the connection is gone
 //	EC-12 no goroutine is left (TestMain)
 //	EC-13 the defaults give a dependency 9 to 19 minutes: longer than a failover
+//	EC-14 an event that kills its process at every attempt is a dead letter after MaxAttempts, without another call
+//	EC-15 a reason that is long, or no text, is cut and cleaned: the event is buried all the same
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
@@ -253,6 +255,57 @@ func TestDeadLetters(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+func TestHostileReason(t *testing.T) {
+	f := newConsumer(t)
+	f.consumer.Handle = func(context.Context, jetstream.Msg) error {
+		return fmt.Errorf("answer \x00 caf\xe9\r\nForged: header %s: %w", strings.Repeat("ż", 2<<20), ErrPoisonEvent)
+	}
+	stop := f.start()
+	f.publish(t, "a")
+	f.waitUntilNonePending(t)
+	if err := stop(); err != nil {
+		t.Error(err)
+	}
+	msg, err := f.dead.GetLastMsgForSubject(f.ctx, f.consumer.DeadLetters)
+	if err != nil {
+		t.Fatal(err)
+	}
+	reason := msg.Header.Get("dead-letter-reason")
+	if !strings.HasPrefix(reason, "answer \ufffd caf\ufffd Forged: header") || len(reason) > 4000 || msg.Header.Get("Forged") != "" { // EC-15
+		t.Errorf("reason of %d bytes, headers %d", len(reason), len(msg.Header))
+	}
+}
+
+func TestEventThatKills(t *testing.T) {
+	f := newConsumer(t)
+	f.consumer.MaxAttempts = 2
+	f.publish(t, "a")
+	for range 2 { // taken, and never settled: the process died
+		batch, err := f.consumer.Consumer.Fetch(1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for msg := range batch.Messages() {
+			if err := msg.Nak(); err != nil { // in place of the wait for AckWait
+				t.Fatal(err)
+			}
+		}
+	}
+	f.consumer.Handle = func(context.Context, jetstream.Msg) error {
+		t.Error("handled once more")
+		return nil
+	}
+	stop := f.start()
+	f.waitUntilNonePending(t)
+	if err := stop(); err != nil {
+		t.Error(err)
+	}
+	msg, err := f.dead.GetLastMsgForSubject(f.ctx, f.consumer.DeadLetters)
+	if err != nil || msg.Header.Get("dead-letter-attempts") != "3" { // EC-14
+		t.Errorf("%v, %v", msg, err)
 	}
 }
 

@@ -11,12 +11,15 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"time"
 )
 
 var (
 	// ErrSagaAbort, when Do returns it, says that trying again is useless: undo what was done.
 	ErrSagaAbort = errors.New("saga aborted")
+	// ErrSagaExists says that another kind of saga has this id.
+	ErrSagaExists = errors.New("saga id is taken")
 	// ErrSagaLost says that another runner has taken the saga over.
 	ErrSagaLost = errors.New("saga was taken over")
 )
@@ -71,14 +74,18 @@ func (s Saga[D]) Start(ctx context.Context, tx SagaTx, id string, data D) error 
 	if len(s.Steps) == 0 || id == "" {
 		return errors.New("start saga: it needs an id and steps")
 	}
-	encoded, err := json.Marshal(data)
+	encoded, err := encodeSaga(data)
 	if err != nil {
 		return fmt.Errorf("start saga %s: %w", id, err)
 	}
-	_, err = tx.ExecContext(ctx, `INSERT INTO sagas (id, name, data, step) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING`,
+	result, err := tx.ExecContext(ctx, `INSERT INTO sagas AS s (id, name, data, step) VALUES ($1, $2, $3, $4)
+		ON CONFLICT (id) DO UPDATE SET id = s.id WHERE s.name = excluded.name`,
 		id, s.Name, string(encoded), s.Steps[0].Name)
 	if err != nil {
 		return fmt.Errorf("start saga %s: %w", id, err)
+	}
+	if n, err := result.RowsAffected(); err == nil && n == 0 {
+		return fmt.Errorf("start saga %s: %w", id, ErrSagaExists)
 	}
 	return nil
 }
@@ -169,6 +176,9 @@ func (s Saga[D]) carryOn(ctx context.Context) (worked bool, err error) {
 			cause := fmt.Errorf("saga %s is stuck: no step %q", st.id, st.step)
 			return true, errors.Join(cause, s.save(ctx, st, 0, cause))
 		}
+		if st.attempts > s.MaxAttempts { // the step kills its process: it would never come to an end
+			return true, s.failed(ctx, i, st, errors.New("the attempts before had no outcome"))
+		}
 		if stepErr := s.try(ctx, s.Steps[i], &st); stepErr != nil {
 			return true, s.failed(ctx, i, st, stepErr)
 		}
@@ -212,11 +222,27 @@ func (s Saga[D]) try(ctx context.Context, step SagaStep[D], st *sagaState) (err 
 	if err := act(ctx, st.id+"/"+step.Name, &data); err != nil {
 		return err
 	}
-	encoded, err := json.Marshal(data)
+	encoded, err := encodeSaga(data)
 	if err == nil {
 		st.data = encoded
 	}
 	return err
+}
+
+// encodeSaga writes data as JSON that PostgreSQL can store: without NUL, which
+// would lose the progress of a step that succeeded.
+func encodeSaga(data any) ([]byte, error) {
+	encoded, err := json.Marshal(data)
+	return []byte(withoutNUL.Replace(string(encoded))), err
+}
+
+// An escaped backslash is passed over, so that a text about \u0000 stays.
+var withoutNUL = strings.NewReplacer(`\\`, `\\`, `\u0000`, `\ufffd`)
+
+// sagaNote returns the first 1,000 characters of an error in ASCII, which every
+// database can store. fmt survives an Error method that panics.
+func sagaNote(err error) string {
+	return strings.Trim(fmt.Sprintf("%+.1000q", err), `"`)
 }
 
 // failed decides what follows a failed attempt: another one later, the way back, or a person.
@@ -257,7 +283,7 @@ func (s Saga[D]) save(ctx context.Context, st sagaState, next time.Duration, cau
 	defer cancel()
 	var message sql.NullString
 	if cause != nil {
-		message = sql.NullString{String: cause.Error(), Valid: true}
+		message = sql.NullString{String: sagaNote(cause), Valid: true}
 	}
 	result, err := s.DB.ExecContext(ctx, `
 		UPDATE sagas SET data = $3, status = $4, undoing = $5, step = $6, attempts = $7,

@@ -34,6 +34,9 @@ import (
 //	SG-13 StepTimeout bounds a step
 //	SG-14 a wrong configuration is refused
 //	SG-15 the defaults give a service 9 to 19 minutes: longer than a failover
+//	SG-16 text that PostgreSQL cannot store, in an error or in the data, decides nothing
+//	SG-17 a step that kills its process at every attempt is undone after MaxAttempts, without another call
+//	SG-18 an id that another kind of saga has is ErrSagaExists
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
@@ -588,5 +591,59 @@ func TestDefaultsOutliveAFailover(t *testing.T) {
 		if sum < 9*time.Minute || sum > 19*time.Minute { // SG-15, as the page says
 			t.Errorf("aborted after %v", sum)
 		}
+	}
+}
+
+func TestTextThatCannotBeStored(t *testing.T) {
+	f := newSaga(t)
+	f.act = func(what string, data *trip) error {
+		switch what {
+		case "do flight":
+			data.Flight, data.Hotel = "a\x00b\xff", `\u0000`
+		case "do car":
+			return fmt.Errorf("answer \x00 caf\xe9 %s: %w", strings.Repeat("ż", 1<<20), ErrSagaAbort)
+		}
+		return nil
+	}
+	f.start(t)
+	if status, _ := f.finish(t); status != "undone" { // SG-16
+		t.Error(status)
+	}
+	f.expect(t, "do flight", "do hotel", "do car", "undo car", "undo hotel", "undo flight")
+	if flight, hotel := f.query(t, "data->>'Flight'"), f.query(t, "data->>'Hotel'"); flight != "a\ufffdb\ufffd" || hotel != `\u0000` { // SG-16
+		t.Errorf("flight %q, hotel %q", flight, hotel)
+	}
+	if note := f.query(t, "last_error"); !strings.Contains(note, "answer") || len(note) > 10_000 { // SG-16
+		t.Errorf("note of %d bytes", len(note))
+	}
+}
+
+func TestStepThatKills(t *testing.T) {
+	f := newSaga(t)
+	f.saga.MaxAttempts = 3
+	f.act = func(what string, _ *trip) error {
+		if what == "do hotel" {
+			runtime.Goexit()
+		}
+		return nil
+	}
+	f.start(t)
+	if status, errs := f.finish(t); status != "undone" || len(errs) != 1 { // SG-17
+		t.Errorf("%s, %v", status, errs)
+	}
+	f.expect(t, "do flight", "do hotel", "do hotel", "do hotel", "undo hotel", "undo flight") // SG-17
+}
+
+func TestIDOfAnotherKind(t *testing.T) {
+	f := newSaga(t)
+	f.start(t)
+	other := f.saga
+	other.Name = "refund"
+	if err := other.Start(f.ctx, f.db, "s1", trip{}); !errors.Is(err, ErrSagaExists) { // SG-18
+		t.Errorf("got %v", err)
+	}
+	f.start(t) // SG-2: the same again is nothing new
+	if got := f.query(t, "name"); got != "trip" {
+		t.Error(got)
 	}
 }
