@@ -16,6 +16,9 @@ import (
 // ErrEventInvalid says that an event cannot be published as it is; trying again is useless.
 var ErrEventInvalid = errors.New("event is invalid")
 
+// streamMaxMessage is the server's code for an event above the stream's MaxMsgSize.
+const streamMaxMessage = 10054
+
 // Event is a fact that happened. ID and Type travel as CloudEvents headers.
 type Event struct {
 	ID          string // unique for ever and the same at every attempt: the stream drops repeats
@@ -42,6 +45,9 @@ type EventPublisher struct {
 func (p EventPublisher) Publish(ctx context.Context, e Event) (duplicate bool, err error) {
 	if err := validateEvent(e); err != nil {
 		return false, err
+	}
+	if p.Stream == nil || p.Name == "" || strings.ContainsAny(p.Source, "\r\n") {
+		return false, errors.New("event publisher: Stream and Name are required, Source is one line")
 	}
 	if ctx.Err() != nil {
 		return false, context.Cause(ctx)
@@ -77,7 +83,8 @@ func (p EventPublisher) Publish(ctx context.Context, e Event) (duplicate bool, e
 	}
 	ack, err := p.Stream.PublishMsg(ctx, &nats.Msg{Subject: e.Subject, Header: header, Data: e.Data},
 		jetstream.WithMsgID(e.ID), jetstream.WithExpectStream(p.Name))
-	if errors.Is(err, nats.ErrMaxPayload) {
+	var refusal *jetstream.APIError
+	if errors.Is(err, nats.ErrMaxPayload) || errors.As(err, &refusal) && refusal.ErrorCode == streamMaxMessage {
 		return false, fmt.Errorf("event %s: %w: %w", e.ID, ErrEventInvalid, err)
 	}
 	if err != nil {

@@ -26,8 +26,9 @@ import (
 //	EP-5 an event without ID, type or time, a subject with wildcards, spaces or empty tokens, and line breaks in headers
 //	     are refused before anything is sent
 //	EP-6 an event that no stream, or another stream, takes is an error
-//	EP-7 too large an event is ErrEventInvalid
+//	EP-7 an event too large for the server or for the stream is ErrEventInvalid
 //	EP-8 safe for concurrent use
+//	EP-9 a publisher without stream or name is an error, and not the event's
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
@@ -159,6 +160,36 @@ func TestTooLarge(t *testing.T) {
 	e.Data = bytes.Repeat([]byte("x"), int(f.nc.MaxPayload())+1)
 	if _, err := f.publisher.Publish(f.ctx, e); !errors.Is(err, ErrEventInvalid) || !errors.Is(err, nats.ErrMaxPayload) { // EP-7
 		t.Errorf("got %v", err)
+	}
+}
+
+func TestTooLargeForTheStream(t *testing.T) {
+	f := newStream(t)
+	name := "small" + rand.Text()
+	_, admin := connect(t)
+	if _, err := admin.CreateStream(f.ctx, jetstream.StreamConfig{
+		Name: name, Subjects: []string{name + ".>"}, Storage: jetstream.MemoryStorage, MaxMsgSize: 1000,
+	}); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = admin.DeleteStream(context.Background(), name) })
+	f.publisher.Name = name
+	e := f.event("e1")
+	e.Subject, e.Data = name+".placed", make([]byte, 2000)
+	if _, err := f.publisher.Publish(f.ctx, e); !errors.Is(err, ErrEventInvalid) { // EP-7
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestUnfitPublisher(t *testing.T) {
+	f := newStream(t)
+	for name, p := range map[string]EventPublisher{
+		"zero": {}, "no name": {Stream: f.publisher.Stream, Source: "/x"},
+		"source": {Stream: f.publisher.Stream, Name: f.publisher.Name, Source: "/x\r\nNats-Rollup: all"},
+	} {
+		if _, err := p.Publish(f.ctx, f.event("e1")); err == nil || errors.Is(err, ErrEventInvalid) { // EP-9
+			t.Errorf("%s: got %v", name, err)
+		}
 	}
 }
 

@@ -9,7 +9,9 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
+	"unicode/utf8"
 )
 
 var (
@@ -18,6 +20,8 @@ var (
 	ErrKeyInProgress = errors.New("idempotency key is in progress")
 	// ErrKeyReused says that the key came with another request before: answer 422, or treat the message as poison.
 	ErrKeyReused = errors.New("idempotency key was used for another request")
+	// ErrKeyInvalid refuses a key that cannot be stored: answer 400, or treat the message as poison.
+	ErrKeyInvalid = errors.New("idempotency key: scope and key must be 1 to 255 bytes of text")
 )
 
 // IdempotencyKey names a piece of work. The sender chooses Key; Scope keeps
@@ -48,8 +52,8 @@ type InboxTx interface {
 //	);
 //	CREATE INDEX ON inbox (done_at);
 func Once(ctx context.Context, tx InboxTx, id IdempotencyKey, request []byte, do func(ctx context.Context) ([]byte, error)) (result []byte, replayed bool, err error) {
-	if id.Scope == "" || id.Key == "" || len(id.Scope) > 255 || len(id.Key) > 255 {
-		return nil, false, errors.New("idempotency key: scope and key must have 1 to 255 bytes")
+	if !storable(id.Scope) || !storable(id.Key) {
+		return nil, false, ErrKeyInvalid
 	}
 	// The lock ends with the transaction, also when the process dies. Waiting
 	// for it would only tie up a connection.
@@ -82,10 +86,19 @@ func Once(ctx context.Context, tx InboxTx, id IdempotencyKey, request []byte, do
 	}
 	_, err = tx.ExecContext(ctx, `INSERT INTO inbox (scope, key, request, result) VALUES ($1, $2, $3, $4)`,
 		id.Scope, id.Key, fingerprint[:], result)
+	var state interface{ SQLState() string }
+	if errors.As(err, &state) && state.SQLState() == "23505" {
+		return nil, false, ErrKeyInProgress // it was done after the snapshot of tx: seen in the next transaction
+	}
 	if err != nil {
 		return nil, false, fmt.Errorf("store idempotency key: %w", err)
 	}
 	return result, false, nil
+}
+
+// storable says whether PostgreSQL takes the text; keys come from strangers.
+func storable(text string) bool {
+	return text != "" && len(text) <= 255 && utf8.ValidString(text) && !strings.Contains(text, "\x00")
 }
 
 // PurgeInbox forgets up to limit keys that are older than age and returns how

@@ -27,9 +27,10 @@ import (
 //	ID-7  a panic of do, rolled back, leaves the key free
 //	ID-8  a connection that dies during the work leaves the key free
 //	ID-9  purging takes old keys only, at most limit
-//	ID-10 empty and overlong keys are refused
+//	ID-10 keys that are empty, too long or no text that can be stored are ErrKeyInvalid
 //	ID-11 the request itself is not stored
 //	ID-12 ctx reaches every statement
+//	ID-13 a repeat whose snapshot is older than the first's commit is ErrKeyInProgress
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
@@ -269,6 +270,36 @@ func TestContext(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 	if _, err := PurgeInbox(cancelled, db, time.Hour, 1); !errors.Is(err, context.Canceled) {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestKeyThatCannotBeStored(t *testing.T) {
+	ctx, db := newInbox(t)
+	for _, text := range []string{"\xff\xfe", "a\x00b"} {
+		for _, id := range []IdempotencyKey{{"s", text}, {text, "k"}} {
+			if _, _, err := pay(ctx, db, id, "r", true, nil); !errors.Is(err, ErrKeyInvalid) { // ID-10
+				t.Errorf("%q: got %v", id, err)
+			}
+		}
+	}
+}
+
+func TestSnapshotBeforeTheFirst(t *testing.T) {
+	ctx, db := newInbox(t)
+	tx, err := db.BeginTx(ctx, &sql.TxOptions{Isolation: sql.LevelRepeatableRead})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer tx.Rollback()
+	if _, err := tx.ExecContext(ctx, `SELECT FROM payments`); err != nil { // takes the snapshot
+		t.Fatal(err)
+	}
+	if _, _, err := pay(ctx, db, key, "a", true, nil); err != nil {
+		t.Fatal(err)
+	}
+	_, _, err = Once(ctx, tx, key, []byte("a"), func(context.Context) ([]byte, error) { return nil, nil })
+	if !errors.Is(err, ErrKeyInProgress) { // ID-13
 		t.Errorf("got %v", err)
 	}
 }
