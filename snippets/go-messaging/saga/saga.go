@@ -55,7 +55,7 @@ type SagaTx interface {
 }
 
 // Start stores a saga in the caller's transaction; it runs if that commits. A
-// known id starts nothing.
+// known id starts nothing; one of another kind of saga is ErrSagaExists.
 //
 //	CREATE TABLE sagas (
 //		id              text PRIMARY KEY,
