@@ -64,6 +64,7 @@ export async function askScaffold(
 ): Promise<ScaffoldAnswers | undefined> {
   let target = folder && targetOf(folder);
   let { modulePath, components, layout } = options;
+  let typedPath: string | undefined; // what was not taken from the proposal is kept on the way back
   let module: GoMod | undefined;
   const steps: ((place: StepPlace) => Promise<StepOutcome>)[] = [
     ...(folder
@@ -93,13 +94,17 @@ export async function askScaffold(
       if (decided && !isProposed && modulePathProblem(modulePath) === undefined) {
         return 'skipped';
       }
+      const proposed = options.modulePath || (await suggestModulePath(base, target.path, target.baseName));
       const answer = await inputText({
         ...place,
         prompt: 'Module path of the service',
-        value: options.modulePath || (await suggestModulePath(base, target.path, target.baseName)),
+        value: typedPath ?? proposed,
         problemOf: modulePathProblem,
       });
-      modulePath = typeof answer === 'string' ? answer : modulePath;
+      if (typeof answer === 'string') {
+        modulePath = answer;
+        typedPath = answer === proposed ? undefined : answer;
+      }
       return typeof answer === 'string' ? 'done' : answer;
     },
     ...(decided

@@ -2,7 +2,7 @@
 import { existsSync } from 'node:fs';
 import { readFile, rm } from 'node:fs/promises';
 import path from 'node:path';
-import { contains, ok } from '../host/registry.ts';
+import { contains, equal, ok } from '../host/registry.ts';
 import type { Workbench } from './workbench.ts';
 
 /** Scaffolds a service into a new folder of the workspace. */
@@ -12,6 +12,12 @@ export async function scaffoldFromPalette(workbench: Workbench): Promise<void> {
   await workbench.quickPickItem('New folder in orders').click();
   await workbench.answer('Folder below orders', 'services/billing');
   await workbench.answer('Module path of the service', 'example.com/billing');
+  // Back and forward again: what was typed is still there.
+  await page.locator('.quick-input-widget:visible input[placeholder*="What else?"]').waitFor();
+  await page.locator('.quick-input-titlebar .codicon-quick-input-back').click();
+  await page.locator('.quick-input-widget:visible', { hasText: 'Module path of the service' }).waitFor();
+  equal(await workbench.quickInput.inputValue(), 'example.com/billing', 'the module path');
+  await page.keyboard.press('Enter');
   await workbench.acceptSelection('What else?');
   await workbench.acceptSelection('Which layout?');
   await page.locator('.part.sidebar', { hasText: /\d+ files to create/ }).waitFor();
