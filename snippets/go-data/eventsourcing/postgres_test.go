@@ -340,6 +340,7 @@ func TestPostgresFeedKeepsTheOrderOfAStream(t *testing.T) {
 	if err := older.Commit(); err != nil {
 		t.Fatal(err)
 	}
+	waitUntilFeedCaughtUp(t, db)
 	var cursor EventCursor
 	for version := int64(1); version <= 2; version++ {
 		events, next, err := NewEventStore(db).Since(ctx, cursor, 1)
@@ -370,14 +371,15 @@ func TestPostgresRestoredIntoAnotherServer(t *testing.T) {
 	if _, _, err := store.Since(ctx, restored, 10); !errors.Is(err, ErrEventsRestored) { // ES-15
 		t.Errorf("old cursor: %v", err)
 	}
-	_, next, err := store.Since(ctx, EventCursor{}, 10)
-	if err != nil {
-		t.Fatal(err)
+	var err error
+	for cursor := (EventCursor{}); err == nil; { // transactions of other tests may hold some events back
+		_, cursor, err = store.Since(ctx, cursor, 10)
 	}
-	if _, _, err := store.Since(ctx, next, 10); !errors.Is(err, ErrEventsRestored) { // ES-15
+	if !errors.Is(err, ErrEventsRestored) { // ES-15
 		t.Errorf("new cursor: %v", err)
 	}
 	exec(`UPDATE events SET transaction_id = pg_current_xact_id()`)
+	waitUntilFeedCaughtUp(t, db)
 	events, next, err := store.Since(ctx, EventCursor{}, 10)
 	if err != nil || len(events) != 3 || events[0].Stream != "a" || events[0].Version != 1 || events[1].Version != 2 { // ES-15
 		t.Errorf("repaired: %+v, %v", events, err)
